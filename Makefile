@@ -1,0 +1,72 @@
+# Outpost: `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# The requirement files are complete and hashed, so that dependencies are not looked up again.
+LOCKED := $(PIP) install --no-deps --require-hashes --requirement
+PROJECT := $(PIP) install --no-deps --editable .
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve check test lint format bench train models clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "Python 3.11 to 3.13 is needed, $$($(PYTHON) --version) was found; name another one: make PYTHON=python3.12 ..."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+# Stamps name what a set of packages was installed from; a changed requirement file installs it again.
+$(VENV)/.gateway: requirements/gateway.txt pyproject.toml | $(BIN)/python
+	$(LOCKED) requirements/gateway.txt
+	$(PROJECT)
+	@touch $@
+
+$(VENV)/.development: requirements/development.txt pyproject.toml | $(BIN)/python
+	$(LOCKED) requirements/development.txt
+	$(PROJECT)
+	@touch $@ $(VENV)/.gateway
+
+# PyTorch is not in the locks: which build is right depends on the machine (CPU, CUDA version).
+$(VENV)/.torch: $(VENV)/.development
+	$(PIP) install torch==2.13.0
+	@touch $@
+
+setup: $(VENV)/.gateway ## make .venv with what serving needs
+
+demo: setup ## set up, run the main job on the sample frames, show what was found
+	$(BIN)/outpost-gateway demo
+
+serve: setup ## start Triton and the gateway, and stay up
+	$(BIN)/outpost-gateway serve
+
+check: setup ## say what is installed, which paths are chosen and what is degraded
+	$(BIN)/outpost-gateway check
+
+test: $(VENV)/.torch ## run the tests, against the real Triton
+	$(BIN)/pytest
+
+lint: $(VENV)/.torch ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.development ## let ruff rewrite the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.development ## measure against the in-process ceiling and plain endpoints; about 12 minutes
+	$(BIN)/python -m benchmarks.run
+
+train: $(VENV)/.torch ## train the demo's student and teacher from nothing; about 90 minutes on 2 cores
+	$(BIN)/outpost-train all
+
+models: $(VENV)/.development ## package the trained models into model_repository
+	$(BIN)/outpost-compile build model_compiler/recipes/defects.yaml --output model_repository
+	$(BIN)/outpost-compile build model_compiler/recipes/defects-cloud.yaml --output model_repository
+
+clean: ## remove what the targets made, the state folder included
+	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

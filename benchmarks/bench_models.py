@@ -1,0 +1,106 @@
+"""The models that are measured: each as a grafted build for the gateway and as a plain graph for the bare endpoints."""
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import onnx.shape_inference
+import onnx.utils
+import yaml
+
+from benchmarks.yolov8n_graph import CLASSES, build_yolov8n_sized
+from model_compiler.pipeline import build as compile_build
+from model_compiler.recipe import read_recipe
+
+HARDWARE_CLASS = "x86-cpu"
+DEMO_MODEL = "defects"
+YOLO_SIZES = {"yolov8n-320": 320, "yolov8n-640": 640}
+KNOWN_MODELS = (DEMO_MODEL, *YOLO_SIZES)
+
+# How the compiler names the tensor that the grafted front fills, and the one that the grafted end reads.
+_NETWORK_INPUT, _PREDICTIONS = "graft/images", "graft/predictions"
+
+
+class ModelMissing(Exception):
+    """A model cannot be measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchModel:
+    """One model in both forms.
+
+    Attributes:
+        name: The alias.
+        build: Build directory of the grafted form, alone in its parent folder.
+        plain: ONNX file FP32 [N,3,H,W] to [N,4+C,A].
+        plain_scale: What a pixel of 0..255 is multiplied with for the plain form.
+    """
+
+    name: str
+    build: Path
+    plain: Path
+    plain_scale: float
+
+
+def prepare_models(names: Iterable[str], repository: Path, work: Path) -> list[BenchModel]:
+    """Make what is to be measured.
+
+    Args:
+        names: Of ``KNOWN_MODELS``.
+        repository: Where the shipped builds are.
+        work: An empty folder for what is made.
+
+    Raises:
+        ModelMissing: The demo model is not in the repository, or cannot be taken apart.
+    """
+    return [
+        _demo_model(repository, work) if name == DEMO_MODEL else make_yolo_model(name, YOLO_SIZES[name], work)
+        for name in names
+    ]
+
+
+def _demo_model(repository: Path, work: Path) -> BenchModel:
+    builds = sorted(repository.glob(f"{DEMO_MODEL}-[0-9]*_{HARDWARE_CLASS}"))
+    if not builds:
+        raise ModelMissing(f"{repository} has no build of '{DEMO_MODEL}' for {HARDWARE_CLASS}: `make train` makes it")
+    build = work / DEMO_MODEL / "builds" / builds[-1].name
+    shutil.copytree(builds[-1], build)
+    plain = work / DEMO_MODEL / "plain.onnx"
+    _write_plain(build / "1" / "model.onnx", plain)
+    return BenchModel(DEMO_MODEL, build, plain, 1.0)
+
+
+def _write_plain(grafted: Path, plain: Path) -> None:
+    """Cut the network out of a grafted detector: the shipped model has no plain form beside it."""
+    model = onnx.shape_inference.infer_shapes(onnx.load(grafted))
+    tensors = {name for node in model.graph.node for name in node.output}
+    if not {_NETWORK_INPUT, _PREDICTIONS} <= tensors:
+        raise ModelMissing(f"{grafted} has no tensors {_NETWORK_INPUT!r} and {_PREDICTIONS!r} to cut it at")
+    onnx.save_model(onnx.utils.Extractor(model).extract_model([_NETWORK_INPUT], [_PREDICTIONS]), plain)
+
+
+def make_yolo_model(name: str, size: int, work: Path) -> BenchModel:
+    """A graph of YOLOv8n's size under a name of its own.
+
+    Args:
+        name: The alias.
+        size: Width and height of the input, in pixels.
+        work: A folder for what is made.
+    """
+    folder = work / name
+    folder.mkdir()
+    plain = folder / "plain.onnx"
+    onnx.save_model(build_yolov8n_sized(size, size), plain)
+    recipe = {
+        "model": name,
+        "version": "1.0.0",
+        "description": "Random weights, of the size and operators of YOLOv8n; measures speed",
+        "onnx": plain.name,
+        "labels": [f"class-{index}" for index in range(CLASSES)],
+        "targets": {HARDWARE_CLASS: {"backend": "openvino"}},
+    }
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    return BenchModel(name, compile_build(read_recipe(path), HARDWARE_CLASS, folder / "builds"), plain, 1 / 255)

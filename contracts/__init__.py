@@ -1,0 +1,1 @@
+"""What the deployables say to each other: frozen messages, no I/O."""

@@ -1,0 +1,130 @@
+"""What a build says about itself: ``card.json``, repeated in Triton's model config so that a gateway needs no file."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from contracts.build_name import BuildName
+
+CARD_PARAMETER = "outpost_card"
+"""Key of the model config parameter that repeats the card as JSON."""
+
+Score = Annotated[float, Field(ge=0.0, le=1.0)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _CardPart(BaseModel):
+    # unknown fields are kept: a newer compiler may say more than this reader knows
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class InputSpec(_CardPart):
+    """The picture tensor: what the gateway writes for each frame.
+
+    A grafted build takes ``UINT8`` ``NHWC`` and normalises inside the graph; ``scale``, ``mean`` and ``std`` are then
+    only information. For an ungrafted ``FP32`` build the gateway computes ``(pixel * scale - mean) / std`` itself.
+    """
+
+    name: str = "images"
+    width: int = Field(ge=1, le=8192)
+    height: int = Field(ge=1, le=8192)
+    datatype: Literal["UINT8", "FP32"] = "UINT8"
+    layout: Literal["NHWC", "NCHW"] = "NHWC"
+    color: Literal["rgb", "bgr"] = "rgb"
+    mode: Literal["letterbox", "stretch"] = "letterbox"
+    pad_value: int = Field(default=114, ge=0, le=255)
+    scale: float = 1.0 / 255.0
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    @model_validator(mode="after")
+    def _std_is_not_zero(self) -> Self:
+        if any(value == 0.0 for value in self.std):
+            raise ValueError(f"std must not contain 0, got {self.std}")
+        return self
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of one frame's tensor."""
+        return self.width * self.height * 3 * (1 if self.datatype == "UINT8" else 4)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Tensor shape of one frame, batch axis first."""
+        if self.layout == "NHWC":
+            return (1, self.height, self.width, 3)
+        return (1, 3, self.height, self.width)
+
+
+class OutputSpec(_CardPart):
+    """How the output tensor becomes candidates ``(x1, y1, x2, y2, score, class)`` in input pixels.
+
+    ``candidates``: already in this form (grafted). ``yolov8``: ``[4 + C, A]``; ``yolov5``: ``[A, 5 + C]``.
+    """
+
+    name: str = "candidates"
+    decoder: Literal["candidates", "yolov8", "yolov5"] = "candidates"
+
+
+class Thresholds(_CardPart):
+    """Lowest score that is reported, overall and by label."""
+
+    default: Score = 0.25
+    by_label: dict[str, Score] = Field(default_factory=dict)
+
+
+class NmsSpec(_CardPart):
+    """Non-maximum suppression of the gateway."""
+
+    iou_threshold: Score = 0.5
+    class_agnostic: bool = False
+    max_detections: int = Field(default=100, ge=1, le=300)
+
+
+class Metric(_CardPart):
+    """One measured number, with what it was measured on; ``low`` and ``high`` bound its 95 % interval."""
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    dataset: str
+    dataset_sha256: Sha256 | None = None
+    n: int = Field(ge=1)
+
+
+class ModelCard(_CardPart):
+    """Everything a gateway, a device and a reader need to know of one build."""
+
+    schema_version: Literal[1] = 1
+    model: str
+    version: str
+    hardware_class: str
+    task: Literal["detection"] = "detection"
+    description: str = ""
+    labels: tuple[str, ...] = Field(min_length=1)
+    input: InputSpec
+    output: OutputSpec = OutputSpec()
+    thresholds: Thresholds = Thresholds()
+    nms: NmsSpec = NmsSpec()
+    metrics: tuple[Metric, ...] = ()
+    files: dict[str, Sha256] = Field(default_factory=dict, description="sha256 of every file under 1/, by path")
+
+    @model_validator(mode="after")
+    def _has_a_build_name(self) -> Self:
+        BuildName.parse(self.build)
+        return self
+
+    @model_validator(mode="after")
+    def _thresholds_name_labels(self) -> Self:
+        unknown = sorted(set(self.thresholds.by_label) - set(self.labels))
+        if unknown:
+            raise ValueError(f"thresholds.by_label names {unknown}, which are not among the labels {list(self.labels)}")
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels must differ, got {list(self.labels)}")
+        return self
+
+    @property
+    def build(self) -> str:
+        """The build's name, ``<model>-<version>_<class>``."""
+        return f"{self.model}-{self.version}_{self.hardware_class}"

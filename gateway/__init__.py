@@ -1,0 +1,1 @@
+"""The gateway: camera frames in, detections out, in front of Triton."""

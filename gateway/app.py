@@ -1,0 +1,238 @@
+"""Puts a gateway together: the only place where its parts are constructed."""
+
+import asyncio
+import logging
+import os
+import platform
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from gateway.catalogue import Catalogue
+from gateway.errors import InstanceLost
+from gateway.frame_memory import remove_stale_regions
+from gateway.http_api.server import HttpServer
+from gateway.listeners import free_port, listen, require_free
+from gateway.operator_server import SupervisorMetrics, admin_app, metrics_app
+from gateway.settings import Settings
+from gateway.supervision.active_models_file import ActiveModelsFile
+from gateway.supervision.build_loader import BuildLoader, LocalBuildLoader, RemoteBuildLoader
+from gateway.supervision.embedded_triton import EmbeddedTriton, TritonPorts
+from gateway.supervision.model_keeper import ModelKeeper
+from gateway.supervision.probe import Prober
+from gateway.supervision.state_folder import StateFolder
+from gateway.supervision.supervisor import Supervisor
+from gateway.supervision.triton_installation import find_installation
+from gateway.supervision.triton_runner import EmbeddedRunner, RemoteRunner
+from gateway.triton.connection import TritonConnection
+from gateway.triton.control import TritonControl
+from gateway.triton.model_config import MachineLimits
+from gateway.triton.tensor_client import TensorClient
+from gateway.workers.handle import InProcessWorker, WorkerHandle, WorkerProcess
+from gateway.workers.worker import Worker, worker_memory_prefix
+
+_LOG = logging.getLogger(__name__)
+
+
+def with_ports_chosen(settings: Settings) -> Settings:
+    """Settings in which every port is a number that all processes agree on.
+
+    Raises:
+        PortTaken: A port that was named is in use.
+    """
+    names = ["http_port", "grpc_port", "metrics_port", "admin_port"]
+    if settings.embedded:
+        names += ["triton_http_port", "triton_grpc_port", "triton_metrics_port"]
+    hosts = {"http_port": settings.host, "grpc_port": settings.host, "metrics_port": settings.metrics_host}
+    chosen = {}
+    for name in names:
+        port = getattr(settings, name)
+        require_free(name, hosts.get(name, "127.0.0.1"), port)
+        chosen[name] = port or free_port()
+    return settings.model_copy(update=chosen)
+
+
+class Gateway:
+    """A supervisor with its workers, ready to be started.
+
+    Args:
+        settings: With ports chosen.
+        state: Open.
+    """
+
+    def __init__(self, settings: Settings, state: StateFolder) -> None:
+        self.settings = settings
+        self._state = state
+        self._limits = machine_limits(settings)
+        self._connection = TritonConnection(settings.triton_address)
+        control = TritonControl(self._connection)
+        self._active_file = ActiveModelsFile(state.active_file)
+        self.runner = self._embedded(control) if settings.embedded else RemoteRunner(control)
+        self.supervisor = Supervisor(
+            self.runner,
+            control,
+            ModelKeeper(control, self._loader(control)),
+            Prober(TensorClient(self._connection), settings.probe_seconds),
+            self._active_file,
+            self._publish,
+        )
+        self.workers = self._make_workers()
+        self._metrics = SupervisorMetrics(CollectorRegistry())
+        self._metrics.active_file_ok.set_function(lambda: not self._active_file.problem)
+        self._listeners: list[HttpServer] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def _loader(self, control: TritonControl) -> BuildLoader:
+        if self.settings.embedded:
+            return LocalBuildLoader(control, self._state.repository, self._limits)
+        return RemoteBuildLoader(control)
+
+    def _embedded(self, control: TritonControl) -> EmbeddedRunner:
+        settings, state = self.settings, self._state
+        triton = EmbeddedTriton(
+            find_installation(),
+            state.repository,
+            state.triton,
+            state.logs / "triton.log",
+            TritonPorts(settings.triton_http_port, settings.triton_grpc_port, settings.triton_metrics_port),
+            f"outpost_{state.key}_triton_",
+        )
+        return EmbeddedRunner(triton, control)
+
+    def _make_workers(self) -> tuple[WorkerHandle, ...]:
+        report = self._report_lost
+        if self.settings.workers > 1:
+            return tuple(WorkerProcess(index, self.settings, report) for index in range(self.settings.workers))
+        registry = CollectorRegistry()
+        worker = Worker(self.settings, worker_memory_prefix(self.settings, os.getpid()), report, registry)
+        return (InProcessWorker(worker, registry),)
+
+    def _report_lost(self, error: InstanceLost) -> None:
+        self.supervisor.report_lost(error)
+
+    async def start(self) -> None:
+        """Start Triton, then listen; models may still be loading when it returns.
+
+        Raises:
+            StartError: With what to do.
+        """
+        remove_stale_regions(f"outpost_{self._state.key}_")
+        if isinstance(self.runner, EmbeddedRunner):
+            await self.runner.start_once()
+        settings = self.settings
+        metrics_socket = listen("metrics_port", settings.metrics_host, settings.metrics_port)
+        admin_socket = listen("admin_port", "127.0.0.1", settings.admin_port)
+        self._listeners = [
+            HttpServer(metrics_app(self._worker_metrics, self._metrics.registry), metrics_socket, drain_seconds=1.0),
+            HttpServer(admin_app(self.status), admin_socket, drain_seconds=1.0),
+        ]
+        await self.supervisor.announce()
+        for listener in self._listeners:
+            await listener.start()
+        for worker in self.workers:
+            await worker.start()
+        self._task = asyncio.create_task(self.supervisor.run(already_up=settings.embedded))
+
+    async def run(self) -> None:
+        """Run until cancelled; an error of the supervisor's own ends the gateway."""
+        if self._task is not None:
+            await self._task
+
+    async def stop(self) -> None:
+        """Finish the requests in work, then end Triton."""
+        await asyncio.gather(*(worker.stop() for worker in self.workers), return_exceptions=True)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await self.runner.close()
+        await asyncio.gather(*(listener.stop() for listener in self._listeners))
+        await self._connection.close()
+        remove_stale_regions(f"outpost_{self._state.key}_")
+
+    async def _publish(self, catalogue: Catalogue) -> None:
+        self._metrics.observe(catalogue)
+        await asyncio.gather(*(worker.accept(catalogue) for worker in self.workers))
+
+    async def _worker_metrics(self) -> list[str]:
+        return list(await asyncio.gather(*(worker.metrics_text() for worker in self.workers)))
+
+    def _why_these_limits(self) -> str:
+        if self.settings.instances or self.settings.threads_per_instance:
+            return "the settings say so"
+        return "one instance of one thread per core gives the most images/s"
+
+    async def status(self) -> dict[str, Any]:
+        """Everything an operator asks: what runs, which paths were chosen and why, what is degraded."""
+        catalogue = self.supervisor.catalogue
+        workers = await asyncio.gather(*(worker.status() for worker in self.workers))
+        return {
+            "ready": catalogue.is_ready(),
+            "triton": {
+                "mode": "embedded" if self.settings.embedded else self.settings.triton,
+                "up": catalogue.triton_up,
+                "reason": catalogue.triton_reason,
+                "version": catalogue.triton_version,
+                "starts": catalogue.generation,
+                "address": self.settings.triton_address,
+            },
+            "machine": {
+                "architecture": platform.machine(),
+                "cores": len(os.sched_getaffinity(0)),
+                "instances_per_build": self._limits.instances,
+                "threads_per_instance": self._limits.threads_per_instance,
+                "why": self._why_these_limits(),
+            },
+            "active_file": {"path": str(self._state.active_file), "problem": self._active_file.problem},
+            "models": {
+                alias: {
+                    "ready": catalogue.alias_is_ready(alias),
+                    "answers": catalogue.has_ready_build(alias),
+                    "builds": active.model_dump(mode="json", exclude_none=True),
+                }
+                for alias, active in catalogue.aliases.items()
+            },
+            "builds": {
+                name: {
+                    "ready": build.ready,
+                    "reason": build.reason,
+                    "backend": build.backend,
+                    "precision": build.precision,
+                    "has_card": build.card is not None,
+                }
+                for name, build in catalogue.builds.items()
+            },
+            "workers": [asdict(worker) for worker in workers],
+        }
+
+
+def machine_limits(settings: Settings) -> MachineLimits:
+    """One single-threaded instance per core, unless the operator says otherwise."""
+    cores = len(os.sched_getaffinity(0))
+    threads = settings.threads_per_instance or 1
+    return MachineLimits(settings.instances or max(1, cores // threads), threads)
+
+
+@asynccontextmanager
+async def running_gateway(settings: Settings) -> AsyncIterator[Gateway]:
+    """A gateway that is started, and stopped at the end of the block.
+
+    Raises:
+        StartError: With what to do.
+    """
+    state = StateFolder(Path(settings.state_dir))
+    state.open()
+    try:
+        if settings.embedded:
+            state.seed(settings.seed_dir)
+        gateway = Gateway(with_ports_chosen(settings), state)
+        try:
+            await gateway.start()
+            yield gateway
+        finally:
+            await gateway.stop()
+    finally:
+        state.close()

@@ -1,0 +1,1 @@
+"""The verbs of ``outpost-gateway`` that are clients of a running gateway."""

@@ -1,0 +1,1 @@
+"""The gRPC side: the Open Inference Protocol as Triton speaks it."""

@@ -1,0 +1,104 @@
+"""Every metric family of the serving path, on a registry that is given."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from gateway.messages import DetectionResult, StageTimes
+
+_SECONDS = (
+    0.0005,
+    0.001,
+    0.002,
+    0.003,
+    0.005,
+    0.0075,
+    0.01,
+    0.015,
+    0.02,
+    0.03,
+    0.05,
+    0.075,
+    0.1,
+    0.2,
+    0.5,
+    1.0,
+    2.0,
+    5.0,
+)
+_SCORES = tuple(step / 20 for step in range(1, 21))
+
+
+class ServingMetrics:
+    """Counts what one serving process does.
+
+    Args:
+        registry: Where the families are registered.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._stages: dict[str, dict[str, Histogram]] = {}
+        self.requests = Counter(
+            "outpost_requests", "Requests answered", ["model", "build", "protocol", "code"], registry=registry
+        )
+        self.request_seconds = Histogram(
+            "outpost_request_seconds",
+            "From the first byte read to the answer encoded",
+            ["model", "protocol"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.stage_seconds = Histogram(
+            "outpost_stage_seconds",
+            "Time of one frame in each stage; the stages of a frame add up to its request",
+            ["model", "stage"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.rejections = Counter(
+            "outpost_rejections", "Requests refused before any work", ["reason"], registry=registry
+        )
+        self.frames = Counter(
+            "outpost_frames", "Frames answered with detections", ["model", "build"], registry=registry
+        )
+        self.retries = Counter(
+            "outpost_retries",
+            "Frames sent to Triton again after a lost instance",
+            ["build"],
+            registry=registry,
+        )
+        self.detections = Counter("outpost_detections", "Detections by class", ["model", "label"], registry=registry)
+        self.confidence = Histogram(
+            "outpost_confidence", "Scores of the detections", ["model"], buckets=_SCORES, registry=registry
+        )
+        self.queue_depth = Gauge("outpost_queue_depth", "Frames waiting for a place", registry=registry)
+        self.in_flight = Gauge("outpost_in_flight", "Frames between decode and detections", registry=registry)
+        self.shared_memory = Gauge(
+            "outpost_shared_memory", "1 where tensors reach Triton through shared memory", registry=registry
+        )
+
+    def observe_frame(self, model: str, times: StageTimes) -> None:
+        """Record the stages of one frame."""
+        stages = self._stages_of(model)
+        stages["queue"].observe(times.queue)
+        stages["decode"].observe(times.decode)
+        stages["letterbox"].observe(times.letterbox)
+        stages["infer"].observe(times.infer)
+        stages["postprocess"].observe(times.postprocess)
+
+    def observe_result(self, result: DetectionResult) -> None:
+        """Record what was found."""
+        self.frames.labels(result.alias, result.build).inc(len(result.frames))
+        confidence = self.confidence.labels(result.alias)
+        for frame in result.frames:
+            self.observe_frame(result.alias, frame.times)
+            for score, index in zip(frame.scores.tolist(), frame.classes.tolist(), strict=True):
+                confidence.observe(score)
+                self.detections.labels(result.alias, result.labels[index]).inc()
+
+    def _stages_of(self, model: str) -> dict[str, Histogram]:
+        """The histograms of a model, looked up once: each look-up takes a lock and some microseconds."""
+        stages = self._stages.get(model)
+        if stages is None:
+            names = ("queue", "decode", "letterbox", "infer", "postprocess")
+            stages = self._stages[model] = {name: self.stage_seconds.labels(model, name) for name in names}
+        return stages

@@ -1,0 +1,74 @@
+"""What operators and the device agent ask: metrics on 8002, status on the admin listener (loopback)."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gateway.catalogue import Catalogue
+from gateway.workers.merged_metrics import MergedCollector
+
+
+class SupervisorMetrics:
+    """What only the supervisor knows.
+
+    Args:
+        registry: Where the families are registered.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._up = Gauge("outpost_triton_up", "1 while Triton answers", registry=registry)
+        self._starts = Gauge("outpost_triton_starts", "How often Triton came up", registry=registry)
+        self._ready = Gauge("outpost_build_ready", "1 while a build answers", ["build"], registry=registry)
+        self._alias = Gauge("outpost_model_ready", "1 while an alias answers", ["model"], registry=registry)
+        self.active_file_ok = Gauge(
+            "outpost_active_file_ok",
+            "0 while active.json is malformed and its last good content is used",
+            registry=registry,
+        )
+
+    def observe(self, catalogue: Catalogue) -> None:
+        """Record a catalogue."""
+        self._up.set(catalogue.triton_up)
+        self._starts.set(catalogue.generation)
+        self._ready.clear()
+        for build in catalogue.builds.values():
+            self._ready.labels(build.name).set(build.ready)
+        self._alias.clear()
+        for alias in catalogue.aliases:
+            self._alias.labels(alias).set(catalogue.alias_is_ready(alias))
+
+
+def metrics_app(texts: Callable[[], Awaitable[list[str]]], own: CollectorRegistry) -> Starlette:
+    """``GET /metrics``: the workers' sums and the supervisor's own.
+
+    Args:
+        texts: Asks every worker.
+        own: The supervisor's registry.
+    """
+
+    async def metrics(_request: Request) -> Response:
+        merged = CollectorRegistry()
+        merged.register(MergedCollector(await texts()))
+        return Response(generate_latest(merged) + generate_latest(own), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(routes=[Route("/metrics", metrics)])
+
+
+def admin_app(status: Callable[[], Awaitable[dict[str, Any]]]) -> Starlette:
+    """``GET /status``: everything that ``outpost-gateway check`` shows.
+
+    Args:
+        status: Builds the answer.
+    """
+
+    async def answer(_request: Request) -> Response:
+        return JSONResponse(await status())
+
+    return Starlette(routes=[Route("/status", answer)])

@@ -1,0 +1,65 @@
+"""Every setting of the gateway, read once at start."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _is_triton_target(text: str) -> str:
+    if text == "embedded" or (text.startswith("grpc://") and ":" in text.removeprefix("grpc://")):
+        return text
+    raise ValueError(f"triton must be 'embedded' or grpc://host:port, got {text!r}")
+
+
+class Settings(BaseSettings):
+    """Environment variables carry the prefix ``OUTPOST_GATEWAY_``; flags of the command win over them."""
+
+    model_config = SettingsConfigDict(frozen=True, env_prefix="OUTPOST_GATEWAY_", extra="forbid")
+
+    state_dir: Path = Field(Path("var"), description="folder of active.json, builds, logs")
+    seed_dir: Path = Field(Path("model_repository"), description="builds that seed an empty state folder")
+    triton: Annotated[str, AfterValidator(_is_triton_target)] = Field(
+        "embedded", description="'embedded' starts Triton as a child; grpc://host:port uses a running one"
+    )
+
+    host: str = Field("127.0.0.1", description="address of the HTTP and gRPC listeners")
+    http_port: Port = 8000
+    grpc_port: Port = 8001
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port = 8002
+    admin_port: Port = Field(8010, description="always on loopback")
+    triton_http_port: Port = Field(18000, description="of the embedded Triton, on loopback; 0 picks a free one")
+    triton_grpc_port: Port = 18001
+    triton_metrics_port: Port = 18002
+
+    workers: int = Field(1, ge=1, le=64, description="serving processes that share the ports")
+    max_in_flight: int = Field(0, ge=0, le=1024, description="frames in work per worker; 0: twice the cores plus two")
+    max_queue: int = Field(128, ge=0, le=100_000, description="frames waiting per worker before 429 is answered")
+    default_timeout_seconds: float = Field(30.0, gt=0, description="deadline of a request that brings none")
+    max_request_bytes: int = Field(64 * 2**20, ge=1024, description="largest HTTP body or gRPC message")
+    max_pixels: int = Field(50_000_000, ge=1, description="largest frame, read from its header before decoding")
+    shared_memory: Literal["auto", "off"] = Field("auto", description="'off' sends tensors inside the request")
+
+    instances: int = Field(0, ge=0, le=256, description="instances per build; 0: one per core")
+    threads_per_instance: int = Field(0, ge=0, le=256, description="0: one")
+
+    probe_seconds: float = Field(10.0, ge=0, description="between two canary inferences of a build; 0: none")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_requests: Literal["errors", "all"] = Field("errors", description="which requests get a line in the log")
+    drain_seconds: float = Field(5.0, ge=0, description="time for requests in work at shutdown")
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the gateway starts Triton itself."""
+        return self.triton == "embedded"
+
+    @property
+    def triton_address(self) -> str:
+        """``host:port`` of Triton's gRPC endpoint."""
+        if self.embedded:
+            return f"127.0.0.1:{self.triton_grpc_port}"
+        return self.triton.removeprefix("grpc://")

@@ -1,0 +1,83 @@
+"""Why the gateway cannot start: each says what to do.
+
+StartError
+├── StateFolderUnusable
+├── StateFolderInUse
+├── PortTaken
+├── TritonNotInstalled
+├── LibpythonMissing
+├── TritonNotStarted    it cannot be executed, or its folder cannot be written
+└── TritonDied          it ended while it was started
+"""
+
+from pathlib import Path
+
+
+class StartError(Exception):
+    """The command ends with this sentence and exit code 2."""
+
+
+class StateFolderUnusable(StartError):
+    """The state folder cannot be made or written."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(
+            f"the state folder {folder} cannot be used: {reason}; check its owner and the free space,"
+            " or choose another one with --state-dir"
+        )
+
+
+class StateFolderInUse(StartError):
+    """Another gateway has the lock."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"another gateway uses the state folder {folder}; stop it, or choose another one with --state-dir"
+        )
+
+
+class PortTaken(StartError):
+    """Something listens there already."""
+
+    def __init__(self, name: str, host: str, port: int, reason: str) -> None:
+        self.port = port
+        option = name.replace("_", "-")
+        super().__init__(
+            f"{name} {host}:{port} cannot be opened: {reason}; stop what listens there ('ss -ltnp' shows it),"
+            f" or choose another port with --{option}"
+        )
+
+
+class TritonNotInstalled(StartError):
+    """The wheel that carries Triton is missing or incomplete."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the embedded Triton cannot be used: {reason}; install it with 'make setup' (Linux, glibc 2.35"
+            " or newer), or use a running one with --triton grpc://host:port"
+        )
+
+
+class LibpythonMissing(StartError):
+    """Triton's Python backend needs Python as a shared library."""
+
+    def __init__(self, library: str, searched: tuple[str, ...]) -> None:
+        package = library.split(".so", maxsplit=1)[0]
+        super().__init__(
+            f"Triton's Python backend needs {library}, which is in none of {', '.join(searched)};"
+            f" install it (Debian, Ubuntu: apt install {package}), or use a Python built with --enable-shared"
+        )
+
+
+class TritonNotStarted(StartError):
+    """The operating system refuses."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Triton cannot be started: {reason}; check the free space and the owner of the state folder")
+
+
+class TritonDied(StartError):
+    """Triton ended while it was started."""
+
+    def __init__(self, exit_code: int, log_file: Path, last_lines: str) -> None:
+        super().__init__(f"Triton ended with {exit_code} at its start; the end of {log_file}:\n{last_lines}")

@@ -1,0 +1,1 @@
+"""Brings Triton up, keeps its models and instances as they should be."""

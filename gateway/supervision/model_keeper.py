@@ -1,0 +1,196 @@
+"""Keeps Triton's loaded models equal to what is wanted, and replaces instances that died."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from contracts.model_card import CARD_PARAMETER, ModelCard
+from gateway.catalogue import LoadedBuild
+from gateway.cpu_flags import cpu_flags, precision_reason
+from gateway.errors import GatewayError, TritonUnavailable
+from gateway.oip import model_config_pb2
+from gateway.supervision.build_loader import BuildLoader, CorruptBuild
+from gateway.triton.control import TritonControl
+from gateway.triton.model_config import InvalidModelConfig
+
+_LOG = logging.getLogger(__name__)
+_FINISH_SECONDS = 0.5
+_ASK_SECONDS = 2.0
+_RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What is known of one wanted build."""
+
+    loaded: LoadedBuild
+    failures: int = 0
+    try_again_at: float = 0.0
+    ask_at: float = 0.0
+    signature: tuple[int, ...] = ()
+
+
+class ModelKeeper:
+    """Loads, unloads and reloads builds; one that fails does not hold up the others.
+
+    Args:
+        control: Triton's repository calls.
+        loader: How a build is loaded.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        control: TritonControl,
+        loader: BuildLoader,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._control = control
+        self._loader = loader
+        self._clock = clock
+        self._kept: dict[str, _Kept] = {}
+
+    @property
+    def builds(self) -> dict[str, LoadedBuild]:
+        """What is known now, by name."""
+        return {name: kept.loaded for name, kept in self._kept.items()}
+
+    def forget(self) -> None:
+        """Triton was restarted: nothing is loaded any more."""
+        for name in self._kept:
+            self._kept[name] = _Kept(LoadedBuild(name=name, ready=False, reason="Triton was restarted"))
+
+    async def reconcile(self, wanted: tuple[str, ...], *, on_change: Callable[[], Awaitable[None]]) -> None:
+        """Bring Triton to what is wanted; returns when everything that can be done now was tried once.
+
+        Args:
+            wanted: Names of builds, in the order in which they should be loaded.
+            on_change: Called after each build whose state changed.
+
+        Raises:
+            TritonUnavailable: Triton went away.
+        """
+        for name in wanted:
+            kept = self._kept.setdefault(name, _Kept(LoadedBuild(name=name, ready=False)))
+            await self._ask_whether_still_there(kept)
+            if self._is_due(kept):
+                await self._load(name, kept)
+                await on_change()
+        unwanted = [name for name in self._kept if name not in wanted]
+        for name in unwanted:
+            del self._kept[name]
+        if unwanted:
+            await on_change()  # no new request goes there from now on; those in work get time to finish
+            await asyncio.sleep(_FINISH_SECONDS)
+        for name in unwanted:
+            await self._unload(name)
+
+    async def _ask_whether_still_there(self, kept: _Kept) -> None:
+        """Somebody else may have unloaded it, or restarted a remote Triton between two looks."""
+        if not kept.loaded.ready or self._clock() < kept.ask_at:
+            return
+        kept.ask_at = self._clock() + _ASK_SECONDS
+        if not await self._control.is_ready(kept.loaded.name):
+            said = {"ready": False, "reason": "Triton does not have it any more"}
+            kept.loaded = kept.loaded.model_copy(update=said)
+
+    def _is_due(self, kept: _Kept) -> bool:
+        if kept.loaded.ready:
+            return False
+        return self._clock() >= kept.try_again_at or self._loader.signature(kept.loaded.name) != kept.signature
+
+    def note_loss(self, name: str, reason: str, *, still_serves: bool) -> None:
+        """Say what is wrong with a build before it is mended."""
+        kept = self._kept.get(name)
+        if kept is not None and kept.loaded.ready:
+            said = f"instances are being replaced: {reason}"
+            kept.loaded = kept.loaded.model_copy(update={"ready": still_serves, "reason": said})
+
+    async def replace_instances(self, name: str, reason: str) -> bool:
+        """Load a fresh set of instances of a build while the old set serves; tells whether it serves now.
+
+        Raises:
+            TritonUnavailable: Triton went away.
+        """
+        kept = self._kept.get(name)
+        if kept is None or kept.failures:  # what does not load is tried again by reconcile, with pauses
+            return False
+        _LOG.warning("replacing the instances of a build", extra={"build": name, "reason": reason})
+        return await self._load(name, kept, again=True)
+
+    async def reload_from_nothing(self, name: str) -> None:
+        """Unload, then load: the second remedy, with a gap.
+
+        Raises:
+            TritonUnavailable: Triton went away.
+        """
+        if name in self._kept:
+            await self._unload(name)
+            kept = self._kept[name] = _Kept(LoadedBuild(name=name, ready=False, reason="reloading"))
+            await self._load(name, kept)
+
+    async def _load(self, name: str, kept: _Kept, *, again: bool = False) -> bool:
+        kept.signature = self._loader.signature(name)
+        began_at = self._clock()
+        try:
+            config = await self._loader.load(name, again=again)
+        except TritonUnavailable:
+            raise
+        except (GatewayError, InvalidModelConfig, CorruptBuild, OSError) as error:
+            await self._failed(name, kept, failure_in_short(str(error)))
+            return False
+        card, problem = read_card(config)
+        kept.failures = 0
+        precision = precision_reason(config.backend, config.parameters["precision"].string_value, cpu_flags())
+        kept.loaded = LoadedBuild(
+            name=name, ready=True, reason=problem, backend=config.backend, precision=precision, card=card
+        )
+        seconds = round(self._clock() - began_at, 3)
+        _LOG.info("build loaded", extra={"build": name, "seconds": seconds, "backend": config.backend})
+        return True
+
+    async def _failed(self, name: str, kept: _Kept, reason: str) -> None:
+        pause = _RETRY_SECONDS[min(kept.failures, len(_RETRY_SECONDS) - 1)]
+        kept.failures += 1
+        kept.try_again_at = self._clock() + pause
+        still_serves = kept.loaded.ready and await self._is_ready(name)
+        kept.loaded = kept.loaded.model_copy(update={"ready": still_serves, "reason": f"it does not load: {reason}"})
+        _LOG.error("build does not load", extra={"build": name, "reason": reason, "try_again_seconds": pause})
+
+    async def _is_ready(self, name: str) -> bool:
+        try:
+            return await self._control.is_ready(name)
+        except GatewayError:
+            return False
+
+    async def _unload(self, name: str) -> None:
+        try:
+            await self._control.unload(name)
+        except TritonUnavailable:
+            raise
+        except GatewayError as error:
+            _LOG.warning("build was not unloaded", extra={"build": name, "reason": str(error)})
+        _LOG.info("build unloaded", extra={"build": name})
+
+
+def read_card(config: model_config_pb2.ModelConfig) -> tuple[ModelCard | None, str]:
+    """The card in a model's config, or None and, where there is one that cannot be read, why."""
+    if CARD_PARAMETER not in config.parameters:
+        return None, ""
+    try:
+        card = ModelCard.model_validate_json(config.parameters[CARD_PARAMETER].string_value)
+    except ValidationError as error:
+        return None, f"its card is not usable: {error.errors()[0]['msg']}"
+    if card.build != config.name:
+        return None, f"its card is of another build, {card.build}"
+    return card, ""
+
+
+def failure_in_short(text: str) -> str:
+    """The sentence of a backend inside Triton's report of a failed load."""
+    sentence = text.rpartition("TritonModelException: ")[2].partition("\n\nAt:")[0]
+    return " ".join(sentence.split()).rstrip(";")

@@ -1,0 +1,67 @@
+"""Triton's model config: from ``config.pbtxt`` to the JSON that a load call takes, with this machine's values. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from google.protobuf import json_format, text_format
+
+from gateway.oip import model_config_pb2
+
+GENERATION_PARAMETER = "outpost_generation"
+THREADS_PARAMETER = "intra_op_thread_count"
+OWN_BACKENDS = ("onnxruntime", "openvino")
+
+
+class InvalidModelConfig(ValueError):
+    """The text is not a model config."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineLimits:
+    """How much of the machine one build may use."""
+
+    instances: int
+    threads_per_instance: int
+
+
+def parse_config(text: str) -> model_config_pb2.ModelConfig:
+    """Read ``config.pbtxt``.
+
+    Raises:
+        InvalidModelConfig: With the place of the mistake.
+    """
+    try:
+        return text_format.Parse(text, model_config_pb2.ModelConfig())
+    except text_format.ParseError as error:
+        raise InvalidModelConfig(f"config.pbtxt: {error}") from error
+
+
+def config_for_machine(
+    config: model_config_pb2.ModelConfig, limits: MachineLimits, generation: str
+) -> Mapping[str, object]:
+    """The config with this machine's instances and threads.
+
+    Only builds of our own backends that name no instance group themselves are changed: they get their instances, and
+    lose dynamic batching, which gains nothing on CPUs (the rows of a batch run one after the other) and spreads
+    requests unevenly over the instances.
+    """
+    changed = model_config_pb2.ModelConfig()
+    changed.CopyFrom(config)
+    if config.backend in OWN_BACKENDS and not config.instance_group:
+        changed.instance_group.add(count=limits.instances, kind=model_config_pb2.ModelInstanceGroup.KIND_CPU)
+        changed.ClearField("dynamic_batching")
+        changed.parameters[THREADS_PARAMETER].string_value = str(limits.threads_per_instance)
+    return config_of_generation(changed, generation)
+
+
+def config_of_generation(config: model_config_pb2.ModelConfig, generation: str) -> Mapping[str, object]:
+    """The config with a mark of its own, as a load call takes it.
+
+    A load with another value makes Triton load a fresh set of instances while the old set serves, which is how a set
+    with a dead instance is replaced; an unchanged config makes the load do nothing.
+    """
+    changed = model_config_pb2.ModelConfig()
+    changed.CopyFrom(config)
+    changed.parameters[GENERATION_PARAMETER].string_value = generation
+    result: dict[str, object] = json_format.MessageToDict(changed, preserving_proto_field_name=True)
+    return result

@@ -1,0 +1,1 @@
+"""Serving processes: one inside the supervisor, or several."""

@@ -1,0 +1,226 @@
+"""Workers as the supervisor sees them: one in this process, or several of their own."""
+
+import asyncio
+import itertools
+import json
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from gateway.catalogue import Catalogue
+from gateway.errors import InstanceLost, TritonUnavailable
+from gateway.frame_memory import remove_stale_regions
+from gateway.settings import Settings
+from gateway.workers.worker import Worker, worker_memory_prefix
+
+_LOG = logging.getLogger(__name__)
+_LINE_LIMIT_BYTES = 64 * 2**20
+_ANSWER_SECONDS = 5.0
+_CATALOGUE_SECONDS = 15.0
+_RESTART_SECONDS = 1.0
+LINK_VARIABLE = "OUTPOST_GATEWAY_WORKER_LINK"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """What a worker says about itself."""
+
+    pid: int
+    shared_memory: bool
+    shared_memory_reason: str
+
+
+class WorkerHandle(Protocol):
+    """Serves, follows catalogues, tells its metrics."""
+
+    async def start(self) -> None:
+        """Return when it serves."""
+        ...
+
+    async def accept(self, catalogue: Catalogue) -> None:
+        """Put a catalogue in force."""
+        ...
+
+    async def metrics_text(self) -> str:
+        """Its metrics in Prometheus's text format."""
+        ...
+
+    async def status(self) -> WorkerStatus:
+        """How it reaches Triton."""
+        ...
+
+    async def stop(self) -> None:
+        """Finish the requests in work and end."""
+        ...
+
+
+def status_of(worker: Worker) -> WorkerStatus:
+    """The status of a worker in this process."""
+    return WorkerStatus(os.getpid(), worker.regions.current.shared, worker.regions.reason)
+
+
+class InProcessWorker:
+    """The one worker of the default: it shares the supervisor's process and loop.
+
+    Args:
+        worker: The worker.
+        registry: Its metrics.
+    """
+
+    def __init__(self, worker: Worker, registry: CollectorRegistry) -> None:
+        self._worker = worker
+        self._registry = registry
+
+    async def start(self) -> None:
+        """Return when it serves."""
+        await self._worker.start()
+
+    async def accept(self, catalogue: Catalogue) -> None:
+        """Put a catalogue in force."""
+        await self._worker.accept(catalogue)
+
+    async def metrics_text(self) -> str:
+        """Its metrics in Prometheus's text format."""
+        return generate_latest(self._registry).decode()
+
+    async def status(self) -> WorkerStatus:
+        """How it reaches Triton."""
+        return status_of(self._worker)
+
+    async def stop(self) -> None:
+        """Finish the requests in work and end."""
+        await self._worker.stop()
+
+
+class WorkerProcess:
+    """A worker in a process of its own, started again when it dies.
+
+    The two sides exchange JSON lines over a socket pair; the end of the line ends the worker.
+
+    Args:
+        index: Number of the worker, for its name.
+        settings: Passed on.
+        on_instance_lost: Told about dead instances.
+    """
+
+    def __init__(self, index: int, settings: Settings, on_instance_lost: Callable[[InstanceLost], None]) -> None:
+        self._index = index
+        self._settings = settings
+        self._on_instance_lost = on_instance_lost
+        self._catalogue = Catalogue()
+        self._process: asyncio.subprocess.Process | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._asked = itertools.count(1)
+        self._answers: dict[int, asyncio.Future[dict[str, object]]] = {}
+        self._watch: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Return when it serves."""
+        await self._spawn()
+        self._watch = asyncio.create_task(self._keep_alive())
+
+    async def _spawn(self) -> None:
+        ours, theirs = socket.socketpair()
+        environment = dict(os.environ) | {LINK_VARIABLE: str(theirs.fileno())}
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gateway", "worker", pass_fds=(theirs.fileno(),), env=environment
+        )
+        theirs.close()
+        reader, self._writer = await asyncio.open_connection(sock=ours, limit=_LINE_LIMIT_BYTES)
+        self._reading = asyncio.create_task(self._read(reader))
+        first = {"settings": self._settings.model_dump(mode="json"), "index": self._index}
+        await self._ask("start", first, timeout_seconds=30.0)
+        await self._ask("catalogue", {"catalogue": self._catalogue.model_dump(mode="json")})
+
+    async def _keep_alive(self) -> None:
+        while self._process is not None:
+            code = await self._process.wait()
+            if self._stopping:
+                return
+            _LOG.error("a worker ended; it is started again", extra={"worker": self._index, "exit_code": code})
+            remove_stale_regions(worker_memory_prefix(self._settings, self._process.pid))
+            await asyncio.sleep(_RESTART_SECONDS)
+            try:
+                await self._spawn()
+            except (OSError, TimeoutError, ConnectionError) as error:
+                _LOG.exception("a worker does not start", extra={"worker": self._index, "reason": str(error)})
+                self._process.kill()  # what is half started is ended, and started again
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        while line := await reader.readline():
+            message = json.loads(line)
+            if message["kind"] == "lost":
+                self._on_instance_lost(InstanceLost(message["build"], message["reason"]))
+            else:
+                waiting = self._answers.pop(message["id"], None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(message)
+        self._writer = None
+        for waiting in self._answers.values():
+            if not waiting.done():
+                waiting.set_exception(ConnectionError("the worker is gone"))
+
+    async def _ask(
+        self, kind: str, content: dict[str, object], timeout_seconds: float = _ANSWER_SECONDS
+    ) -> dict[str, object]:
+        if self._writer is None:
+            raise ConnectionError("the worker is not there")
+        answer: asyncio.Future[dict[str, object]] = asyncio.get_running_loop().create_future()
+        number = next(self._asked)
+        self._answers[number] = answer
+        self._writer.write(json.dumps({"kind": kind, "id": number, **content}).encode() + b"\n")
+        try:
+            return await asyncio.wait_for(answer, timeout_seconds)
+        finally:
+            self._answers.pop(number, None)
+
+    async def accept(self, catalogue: Catalogue) -> None:
+        """Put a catalogue in force; a worker that is being started again gets it then.
+
+        Raises:
+            TritonUnavailable: The worker's memory could not be registered; give the catalogue again.
+        """
+        self._catalogue = catalogue
+        try:
+            answer = await self._ask("catalogue", {"catalogue": catalogue.model_dump(mode="json")}, _CATALOGUE_SECONDS)
+        except (ConnectionError, TimeoutError) as error:
+            _LOG.warning("a worker missed a catalogue", extra={"worker": self._index, "reason": str(error)})
+            return
+        if answer["problem"]:
+            raise TritonUnavailable(str(answer["problem"]))
+
+    async def metrics_text(self) -> str:
+        """Its metrics in Prometheus's text format; empty while it is being started again."""
+        try:
+            return str((await self._ask("metrics", {}))["text"])
+        except (ConnectionError, TimeoutError):
+            return ""
+
+    async def status(self) -> WorkerStatus:
+        """How it reaches Triton."""
+        try:
+            answer = await self._ask("status", {})
+        except (ConnectionError, TimeoutError):
+            return WorkerStatus(0, shared_memory=False, shared_memory_reason="the worker is being started again")
+        return WorkerStatus(int(str(answer["pid"])), bool(answer["shared_memory"]), str(answer["reason"]))
+
+    async def stop(self) -> None:
+        """Finish the requests in work and end."""
+        self._stopping = True
+        if self._writer is not None:
+            self._writer.close()
+        if self._process is not None:
+            try:
+                await asyncio.wait_for(self._process.wait(), self._settings.drain_seconds + 5.0)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        if self._watch is not None:
+            self._watch.cancel()

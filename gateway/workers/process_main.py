@@ -1,0 +1,73 @@
+"""The other end of ``WorkerProcess``: a process with one worker that does what the supervisor's lines say."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from gateway.catalogue import Catalogue
+from gateway.errors import GatewayError, InstanceLost
+from gateway.json_log import log_as_json
+from gateway.settings import Settings
+from gateway.workers.handle import status_of
+from gateway.workers.worker import Worker, worker_memory_prefix
+
+_LINE_LIMIT_BYTES = 64 * 2**20
+
+
+async def serve_link(link: socket.socket) -> None:
+    """Serve until the line ends."""
+    reader, writer = await asyncio.open_connection(sock=link, limit=_LINE_LIMIT_BYTES)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, lambda: None)  # the supervisor ends us, when it has ended itself
+
+    def tell(message: dict[str, object]) -> None:
+        writer.write(json.dumps(message).encode() + b"\n")
+
+    first = json.loads(await reader.readline())
+    settings = Settings.model_validate(first["settings"])
+    log_as_json(settings.log_level)
+    registry = CollectorRegistry()
+    worker = _worker(settings, registry, tell)
+    await worker.start()
+    tell({"kind": "start", "id": first["id"]})
+    while line := await reader.readline():
+        await _obey(json.loads(line), worker, registry, tell)
+    await worker.stop()
+
+
+def _worker(settings: Settings, registry: CollectorRegistry, tell: Callable[[dict[str, object]], None]) -> Worker:
+    def on_instance_lost(error: InstanceLost) -> None:
+        tell({"kind": "lost", "build": error.build, "reason": str(error)})
+
+    return Worker(settings, worker_memory_prefix(settings, os.getpid()), on_instance_lost, registry)
+
+
+async def _obey(
+    message: dict[str, object], worker: Worker, registry: CollectorRegistry, tell: Callable[[dict[str, object]], None]
+) -> None:
+    if message["kind"] == "catalogue":
+        problem = ""
+        try:
+            await worker.accept(Catalogue.model_validate(message["catalogue"]))
+        except GatewayError as error:
+            problem = str(error)
+        tell({"kind": "catalogue", "id": message["id"], "problem": problem})
+    elif message["kind"] == "metrics":
+        tell({"kind": "metrics", "id": message["id"], "text": generate_latest(registry).decode()})
+    elif message["kind"] == "status":
+        status = status_of(worker)
+        tell(
+            {
+                "kind": "status",
+                "id": message["id"],
+                "pid": status.pid,
+                "shared_memory": status.shared_memory,
+                "reason": status.shared_memory_reason,
+            }
+        )

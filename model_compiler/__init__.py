@@ -1,0 +1,1 @@
+"""From an exported ONNX model to an immutable build directory that Triton serves."""

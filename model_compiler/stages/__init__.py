@@ -1,0 +1,1 @@
+"""The stages of a compilation, each ``run(artifact, recipe) -> artifact``, without I/O of their own."""

@@ -1,0 +1,1 @@
+"""Makes the demo models: a seeded frame generator, a detector, its training, evaluation and ONNX export."""

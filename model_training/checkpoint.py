@@ -1,0 +1,54 @@
+"""The state of a training on disk, replaced atomically after each epoch."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything that a killed training needs to go on.
+
+    Attributes:
+        network: name of the network settings.
+        epoch: number of finished epochs.
+        minutes: training time so far.
+        model, average, optimizer: state dictionaries of the net, its moving average and the optimizer.
+        history: one row an epoch: column name to value.
+    """
+
+    network: str
+    epoch: int
+    minutes: float
+    model: dict[str, Any]
+    average: dict[str, Any]
+    optimizer: dict[str, Any]
+    history: list[dict[str, float]]
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Write beside the old file, flush to the disk, then replace it: a kill at any moment leaves one whole file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        torch.save(vars(checkpoint), file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint; only tensors and plain values are accepted.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))

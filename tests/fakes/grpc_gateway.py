@@ -1,0 +1,56 @@
+"""The real gRPC side of a gateway on a loopback port, with only the model replaced; Triton is down for all else."""
+
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from prometheus_client import CollectorRegistry
+
+from gateway.frame_memory import FrameMemory
+from gateway.frames.admission import Admission
+from gateway.frames.pipeline import FramePipeline
+from gateway.grpc_api.server import GrpcServer, OipServicer
+from gateway.inference import InferenceService
+from gateway.metrics import ServingMetrics
+from gateway.triton.connection import TritonConnection
+from gateway.triton.tensor_client import TensorClient
+from tests.fakes.fake_frame_backend import FakeFrameBackend
+from tests.fakes.http_gateway import CARD, StaticMemory, ready_catalogue
+
+_NOBODY = "127.0.0.1:1"
+
+
+@asynccontextmanager
+async def running_grpc_gateway(candidates: Sequence[Sequence[float]] = ()) -> AsyncIterator[str]:
+    """Serve until the end of the block; gives ``host:port``."""
+    metrics = ServingMetrics(CollectorRegistry())
+    catalogue = ready_catalogue()
+    connection = TritonConnection(_NOBODY)
+    tensors = TensorClient(connection)
+    admission = Admission(4, 4)
+    with ThreadPoolExecutor(2) as threads:
+        pipeline = FramePipeline(
+            admission,
+            StaticMemory(FrameMemory(None, 4, CARD.input.size_bytes)),
+            FakeFrameBackend(candidates),
+            threads,
+            max_pixels=10_000_000,
+            on_instance_lost=lambda _: None,
+            on_retry=lambda _: None,
+        )
+        service = InferenceService(
+            lambda: catalogue,
+            admission,
+            pipeline,
+            tensors,
+            metrics,
+            default_timeout_seconds=30.0,
+            on_instance_lost=lambda _: None,
+        )
+        server = GrpcServer(OipServicer(lambda: catalogue, service, tensors, metrics), "127.0.0.1:0", 2**26)
+        await server.start()
+        try:
+            yield f"127.0.0.1:{server.port}"
+        finally:
+            await server.stop(0.0)
+            await connection.close()

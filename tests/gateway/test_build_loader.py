@@ -1,0 +1,50 @@
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from contracts.build_manifest import BuildManifest
+from gateway.supervision.build_loader import CorruptBuild, require_intact
+
+NAME = "defects-1.0.0_x86-cpu"
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Path:
+    folder = tmp_path / NAME
+    (folder / "1").mkdir(parents=True)
+    (folder / "config.pbtxt").write_text("name")
+    (folder / "1" / "model.onnx").write_bytes(b"weights")
+    files = {name: sha256((folder / name).read_bytes()).hexdigest() for name in ("config.pbtxt", "1/model.onnx")}
+    (folder / "manifest.json").write_text(BuildManifest(build=NAME, files=files).model_dump_json())
+    return folder
+
+
+def test_an_intact_build_passes(build: Path) -> None:
+    require_intact(build)
+
+
+def test_one_without_a_manifest_is_taken_as_it_is(build: Path) -> None:
+    (build / "manifest.json").unlink()
+    require_intact(build)
+
+
+def test_a_changed_file_is_named(build: Path) -> None:
+    (build / "1" / "model.onnx").write_bytes(b"weighty")
+    with pytest.raises(CorruptBuild, match=r"1/model\.onnx differs from the manifest; install the build again"):
+        require_intact(build)
+
+
+def test_a_missing_file_is_named(build: Path) -> None:
+    (build / "config.pbtxt").unlink()
+    with pytest.raises(CorruptBuild, match=r"config\.pbtxt is missing"):
+        require_intact(build)
+
+
+def test_a_manifest_of_another_build_or_none_at_all(build: Path) -> None:
+    (build / "manifest.json").write_text(BuildManifest(build="other-1.0.0_x86-cpu", files={}).model_dump_json())
+    with pytest.raises(CorruptBuild, match="is of another build"):
+        require_intact(build)
+    (build / "manifest.json").write_text("{}")
+    with pytest.raises(CorruptBuild, match="is malformed"):
+        require_intact(build)

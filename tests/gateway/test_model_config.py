@@ -1,0 +1,47 @@
+import pytest
+
+from gateway.supervision.model_keeper import failure_in_short, read_card
+from gateway.triton.model_config import InvalidModelConfig, MachineLimits, config_for_machine, parse_config
+
+TEXT = 'name: "m" backend: "openvino" dynamic_batching {} parameters { key: "a" value { string_value: "b" } }'
+LIMITS = MachineLimits(instances=3, threads_per_instance=2)
+
+
+def test_a_build_of_ours_gets_this_machine_s_values() -> None:
+    config = config_for_machine(parse_config(TEXT), LIMITS, "g1")
+    assert config["instance_group"] == [{"count": 3, "kind": "KIND_CPU"}]
+    assert "dynamic_batching" not in config
+    assert config["parameters"] == {
+        "a": {"string_value": "b"},
+        "intra_op_thread_count": {"string_value": "2"},
+        "outpost_generation": {"string_value": "g1"},
+    }
+
+
+@pytest.mark.parametrize("text", ['backend: "tensorrt"', 'backend: "openvino" instance_group { count: 7 }'])
+def test_others_keep_theirs(text: str) -> None:
+    config = config_for_machine(parse_config(text), LIMITS, "g1")
+    assert config.get("instance_group", [{"count": 7}])[0]["count"] == 7  # type: ignore[index]
+    assert config["parameters"] == {"outpost_generation": {"string_value": "g1"}}
+
+
+def test_a_malformed_text_is_named_with_its_place() -> None:
+    with pytest.raises(InvalidModelConfig, match=r"config\.pbtxt: 1:"):
+        parse_config("name: [")
+
+
+def test_a_card_that_cannot_be_read_is_said() -> None:
+    config = parse_config('parameters { key: "outpost_card" value { string_value: "{}" } }')
+    card, problem = read_card(config)
+    assert card is None
+    assert "card is not usable" in problem
+    assert read_card(parse_config('name: "m"')) == (None, "")
+
+
+def test_triton_s_report_of_a_failed_load_is_cut_to_the_sentence() -> None:
+    text = (
+        "load failed for model 'x': version 1 is at UNAVAILABLE state: Internal: TritonModelException: The file is\n"
+        " not ONNX.\n\nAt:\n  /somewhere/model.py(12): initialize\n;"
+    )
+    assert failure_in_short(text) == "The file is not ONNX."
+    assert failure_in_short("something else") == "something else"

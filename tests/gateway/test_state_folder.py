@@ -1,0 +1,73 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contracts.active_models import ActiveModels
+from gateway.start_errors import StateFolderInUse, StateFolderUnusable
+from gateway.supervision.state_folder import StateFolder, seed_builds
+
+
+def make_build(folder: Path, name: str) -> None:
+    (folder / name / "1").mkdir(parents=True)
+    (folder / name / "config.pbtxt").write_text(f'name: "{name}"')
+    (folder / name / "1" / "model.onnx").write_bytes(b"onnx")
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[StateFolder]:
+    folder = StateFolder(tmp_path / "state")
+    folder.open()
+    yield folder
+    folder.close()
+
+
+def test_an_empty_state_is_seeded_with_the_newest_builds(tmp_path: Path, state: StateFolder) -> None:
+    for name in ("defects-1.10.0_x86-cpu", "defects-1.9.0_x86-cpu", "parts-0.1.0_x86-cpu"):
+        make_build(tmp_path / "seed", name)
+    (tmp_path / "seed" / "not a build").mkdir()
+    assert set(state.seed(tmp_path / "seed")) == set(seed_builds(tmp_path / "seed"))
+    active = ActiveModels.model_validate_json(state.active_file.read_bytes())
+    assert {alias: model.stable for alias, model in active.models.items()} == {
+        "defects": "defects-1.10.0_x86-cpu",
+        "parts": "parts-0.1.0_x86-cpu",
+    }
+    assert (state.repository / "defects-1.9.0_x86-cpu" / "1" / "model.onnx").read_bytes() == b"onnx"
+    assert not list(state.triton.iterdir())
+
+
+def test_seeding_again_copies_what_is_new_and_leaves_the_operator_s_choice(tmp_path: Path, state: StateFolder) -> None:
+    make_build(tmp_path / "seed", "defects-1.0.0_x86-cpu")
+    state.seed(tmp_path / "seed")
+    chosen = state.active_file.read_bytes()
+    make_build(tmp_path / "seed", "defects-2.0.0_x86-cpu")
+    assert state.seed(tmp_path / "seed") == ("defects-2.0.0_x86-cpu",)
+    assert state.active_file.read_bytes() == chosen
+
+
+def test_what_a_killed_start_left_half_copied_is_replaced(tmp_path: Path, state: StateFolder) -> None:
+    make_build(tmp_path / "seed", "defects-1.0.0_x86-cpu")
+    (state.triton / "partial-defects-1.0.0_x86-cpu").mkdir()
+    state.seed(tmp_path / "seed")
+    assert (state.repository / "defects-1.0.0_x86-cpu" / "config.pbtxt").exists()
+    assert not list(state.triton.iterdir())
+
+
+def test_no_seed_folder_means_no_models(tmp_path: Path, state: StateFolder) -> None:
+    assert state.seed(tmp_path / "missing") == ()
+    assert not state.active_file.exists()  # the operator's, or the next start's with the right folder
+
+
+def test_a_second_gateway_is_kept_out_until_the_first_is_gone(state: StateFolder) -> None:
+    second = StateFolder(state.root)
+    with pytest.raises(StateFolderInUse, match="another gateway uses"):
+        second.open()
+    state.close()
+    second.open()
+    second.close()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateFolderUnusable, match="--state-dir"):
+        StateFolder(tmp_path / "file" / "state").open()

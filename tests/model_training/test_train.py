@@ -1,0 +1,94 @@
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model_training.checkpoint import load_checkpoint
+from model_training.frame_cache import FrameCache
+from model_training.network_settings import NetworkSettings
+from model_training.schedule import learning_rate_factor
+from model_training.train import Trainer, TrainingSettings
+
+TINY = NetworkSettings("tiny", (16, 16, 16, 16, 16), (1, 1, 1, 1), (16, 16, 16), 16, 1, "relu")
+SETTINGS = TrainingSettings(epochs=3, batch_size=2, warmup_steps=2)
+
+
+@pytest.fixture(scope="module")
+def cache() -> FrameCache:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (4, 320, 416, 3)).astype(np.uint8)
+    boxes = np.array([[40, 40, 90, 80], [200, 100, 260, 190], [30, 200, 60, 230]], np.float32)
+    return FrameCache(
+        images=images,
+        boxes_xyxy=boxes,
+        classes=np.array([0, 3, 5]),
+        starts=np.array([0, 1, 1, 3, 3]),
+        placements=np.tile([0.325, 0.325, 0.0, 4.0], (4, 1)),
+        hard=np.zeros(4, np.bool_),
+    )
+
+
+class Killed(Exception):
+    pass
+
+
+class ClockThatKills:
+    """Stops the training at its n-th reading, as a kill would: without a chance to clean up."""
+
+    def __init__(self, readings: int) -> None:
+        self._left = readings
+
+    def __call__(self) -> float:
+        self._left -= 1
+        if self._left < 0:
+            raise Killed
+        return 0.0
+
+
+def test_a_killed_training_goes_on_where_its_checkpoint_stands(cache: FrameCache, tmp_path: Path) -> None:
+    whole = Trainer(TINY, SETTINGS, tmp_path / "whole")
+    whole.fit(cache, cache)
+    killed = Trainer(TINY, SETTINGS, tmp_path / "killed", clock=ClockThatKills(4))
+    with pytest.raises(Killed):
+        killed.fit(cache, cache)
+    again = Trainer(TINY, SETTINGS, tmp_path / "killed")
+    assert again.finished_epochs == 2
+    again.fit(cache, cache)
+    assert again.finished_epochs == 3
+    losses = [[row["train_loss"] for row in trainer.history] for trainer in (whole, again)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
+def test_a_run_leaves_checkpoint_table_and_plot(cache: FrameCache, tmp_path: Path) -> None:
+    Trainer(TINY, replace(SETTINGS, epochs=1), tmp_path).fit(cache, cache)
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.pt", "losses.csv", "losses.png"}
+    assert (tmp_path / "losses.csv").read_text().splitlines()[0] == "epoch,train_loss,val_loss,minutes"
+    assert (tmp_path / "losses.png").read_bytes()[:4] == b"\x89PNG"
+    checkpoint = load_checkpoint(tmp_path / "checkpoint.pt")
+    assert checkpoint.epoch == 1
+    assert all(torch.isfinite(value).all() for value in checkpoint.average.values())
+
+
+def test_a_half_written_checkpoint_is_never_read(cache: FrameCache, tmp_path: Path) -> None:
+    Trainer(TINY, replace(SETTINGS, epochs=1), tmp_path).fit(cache, cache)
+    (tmp_path / "checkpoint.tmp").write_bytes(b"half a file")
+    assert Trainer(TINY, SETTINGS, tmp_path).finished_epochs == 1
+
+
+def test_a_finished_training_is_not_repeated(cache: FrameCache, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, epochs=1)
+    Trainer(TINY, settings, tmp_path).fit(cache, cache)
+    written = (tmp_path / "checkpoint.pt").stat().st_mtime_ns
+    Trainer(TINY, settings, tmp_path).fit(cache, cache)
+    assert (tmp_path / "checkpoint.pt").stat().st_mtime_ns == written
+
+
+def test_the_learning_rate_warms_up_and_falls() -> None:
+    factors = [learning_rate_factor(step, 100, 10) for step in range(101)]
+    assert factors[0] == pytest.approx(0.1)
+    assert max(factors) == factors[9] == 1.0
+    assert factors[55] == pytest.approx(0.02 + 0.98 * (1 + math.cos(math.pi / 2)) / 2)
+    assert factors[100] == pytest.approx(0.02)

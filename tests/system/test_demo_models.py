@@ -1,0 +1,125 @@
+"""The shipped builds on the sample frames: intact, served, and equal to a plain reference in another runtime."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+import pytest
+import tritonclient.grpc
+from numpy.typing import NDArray
+
+from contracts.model_card import ModelCard
+from model_compiler.build_directory import verify_build
+from tests.system.conftest import REPOSITORY, SAMPLES
+from tests.system.gateway_process import GatewayProcess
+from tests.system.test_serving import frames_input
+
+BUILDS = sorted(path for path in (REPOSITORY / "model_repository").iterdir() if path.is_dir())
+LEAST_OVERLAP = 0.8
+SCORE_TOLERANCE = 0.08  # bf16 in the gateway, FP32 in the reference
+CERTAIN = 0.35  # below, a detection may fall on either side of the threshold of 0.25
+
+Detections = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    process = GatewayProcess(tmp_path_factory.mktemp("demo") / "state", REPOSITORY / "model_repository")
+    process.start()
+    try:
+        process.wait_until_ready()
+        yield process
+    finally:
+        process.close()
+
+
+@pytest.mark.parametrize("build", BUILDS, ids=lambda path: path.name)
+def test_shipped_builds_are_intact_and_say_how_good_they_are(build: Path) -> None:
+    verify_build(build)
+    card = ModelCard.model_validate_json((build / "card.json").read_bytes())
+    assert card.build == build.name
+    measured = {metric.name: metric for metric in card.metrics}
+    accuracy = next(metric for name, metric in measured.items() if name.lower() in ("map50", "map_50"))
+    assert accuracy.n == 5000
+    assert accuracy.low is not None
+    assert accuracy.high is not None
+    assert accuracy.low < accuracy.value < accuracy.high
+
+
+@pytest.mark.parametrize("build", BUILDS, ids=lambda path: path.name)
+def test_detections_equal_a_plain_reference(demo: GatewayProcess, build: Path) -> None:
+    card = ModelCard.model_validate_json((build / "card.json").read_bytes())
+    session = onnxruntime.InferenceSession(build / "1" / "model.onnx", providers=["CPUExecutionProvider"])
+    client = tritonclient.grpc.InferenceServerClient(demo.grpc_address)
+    compared = 0
+    for sample in SAMPLES:
+        answer = client.infer(card.model, [frames_input(tritonclient.grpc, sample.read_bytes())])
+        served = (answer.as_numpy("boxes")[0], answer.as_numpy("scores")[0], answer.as_numpy("classes")[0])
+        expected = plain_reference(session, card, sample)
+        compared += require_found(expected, served) + require_found(served, expected)
+    assert compared >= 20
+
+
+def plain_reference(session: onnxruntime.InferenceSession, card: ModelCard, sample: Path) -> Detections:
+    """Full decode, antialiased resize in floats, ONNX Runtime in FP32, a loop for NMS."""
+    pixels_bgr = cv2.imread(str(sample))
+    assert pixels_bgr is not None
+    frame = pixels_bgr[:, :, ::-1]
+    height, width = frame.shape[:2]
+    spec = card.input
+    scale = min(spec.width / width, spec.height / height)
+    size = (round(width * scale), round(height * scale))
+    left, top = (spec.width - size[0]) // 2, (spec.height - size[1]) // 2
+    half = cv2.resize(frame.astype(np.float32), (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    pixels = np.full((spec.height, spec.width, 3), spec.pad_value, dtype=np.float32)
+    pixels[top : top + size[1], left : left + size[0]] = cv2.resize(half, size, interpolation=cv2.INTER_LINEAR)
+    (output,) = session.run(["candidates"], {"images": pixels.round().astype(np.uint8)[None]})
+    rows = [row for row in output[0] if row[4] >= card.thresholds.default]
+    kept: list[NDArray[np.float32]] = []
+    for row in sorted(rows, key=lambda row: -row[4]):
+        if all(row[5] != other[5] or overlap(row[:4], other[:4]) <= card.nms.iou_threshold for other in kept):
+            kept.append(row)
+    found = np.array(kept, dtype=np.float32).reshape(-1, 6)
+    boxes = (found[:, :4] - (left, top, left, top)) / scale
+    return boxes.clip(0, [width, height, width, height]), found[:, 4], found[:, 5].astype(np.int32)
+
+
+def overlap(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = width * height
+    areas = (one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1])
+    return float(both / (areas - both))
+
+
+def require_found(wanted: Detections, among: Detections) -> int:
+    """Each certain detection has a counterpart of its class, place and score; returns how many were compared."""
+    certain = [index for index in range(len(wanted[1])) if wanted[1][index] >= CERTAIN]
+    for index in certain:
+        matches = [
+            other
+            for other in range(len(among[1]))
+            if among[2][other] == wanted[2][index] and overlap(among[0][other], wanted[0][index]) >= LEAST_OVERLAP
+        ]
+        assert matches, (wanted[0][index], wanted[1][index])
+        assert min(abs(among[1][other] - wanted[1][index]) for other in matches) <= SCORE_TOLERANCE
+    return len(certain)
+
+
+def test_most_of_what_is_labelled_is_found(demo: GatewayProcess) -> None:
+    labels = json.loads((SAMPLES[0].parent / "labels.coco.json").read_text())
+    files = {image["id"]: image["file_name"] for image in labels["images"]}
+    client = tritonclient.grpc.InferenceServerClient(demo.grpc_address)
+    found = 0
+    for label in labels["annotations"]:
+        left, top, width, height = label["bbox"]
+        frame = (SAMPLES[0].parent / files[label["image_id"]]).read_bytes()
+        boxes = client.infer("defects", [frames_input(tritonclient.grpc, frame)]).as_numpy("boxes")[0]
+        truth = np.array([left, top, left + width, top + height], dtype=np.float32)
+        found += any(overlap(box, truth) >= 0.5 for box in boxes)
+    assert found >= 0.5 * len(labels["annotations"])
