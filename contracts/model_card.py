@@ -1,24 +1,20 @@
 """What a build says about itself: ``card.json``, repeated in Triton's model config so that a gateway needs no file."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from contracts.build_name import BuildName
+from contracts.build_performance import BuildPerformance
+from contracts.card_part import CardPart, Score, Sha256
+from contracts.quantization import Quantization, Variant
 
 CARD_PARAMETER = "outpost_card"
 """Key of the model config parameter that repeats the card as JSON."""
-
-Score = Annotated[float, Field(ge=0.0, le=1.0)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+CLASSIFICATION_DECODERS = frozenset({"probabilities", "logits"})
 
 
-class _CardPart(BaseModel):
-    # unknown fields are kept: a newer compiler may say more than this reader knows
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-
-class InputSpec(_CardPart):
+class InputSpec(CardPart):
     """The picture tensor: what the gateway writes for each frame.
 
     A grafted build takes ``UINT8`` ``NHWC`` and normalises inside the graph; ``scale``, ``mean`` and ``std`` are then
@@ -56,24 +52,27 @@ class InputSpec(_CardPart):
         return (1, 3, self.height, self.width)
 
 
-class OutputSpec(_CardPart):
-    """How the output tensor becomes candidates ``(x1, y1, x2, y2, score, class)`` in input pixels.
+class OutputSpec(CardPart):
+    """How the output tensor is read.
 
-    ``candidates``: already in this form (grafted). ``yolov8``: ``[4 + C, A]``; ``yolov5``: ``[A, 5 + C]``.
+    Detection, candidates ``(x1, y1, x2, y2, score, class)`` in input pixels: ``candidates``: already in this form
+    (grafted); ``yolov8``: ``[4 + C, A]``; ``yolov5``: ``[A, 5 + C]``.
+    Classification, one value for each label, ``[C]``: ``probabilities``: they sum to 1 (grafted); ``logits``: the
+    gateway applies the softmax.
     """
 
     name: str = "candidates"
-    decoder: Literal["candidates", "yolov8", "yolov5"] = "candidates"
+    decoder: Literal["candidates", "yolov8", "yolov5", "probabilities", "logits"] = "candidates"
 
 
-class Thresholds(_CardPart):
+class Thresholds(CardPart):
     """Lowest score that is reported, overall and by label."""
 
     default: Score = 0.25
     by_label: dict[str, Score] = Field(default_factory=dict)
 
 
-class NmsSpec(_CardPart):
+class NmsSpec(CardPart):
     """Non-maximum suppression of the gateway."""
 
     iou_threshold: Score = 0.5
@@ -81,7 +80,7 @@ class NmsSpec(_CardPart):
     max_detections: int = Field(default=100, ge=1, le=300)
 
 
-class Metric(_CardPart):
+class Metric(CardPart):
     """One measured number, with what it was measured on; ``low`` and ``high`` bound its 95 % interval."""
 
     name: str
@@ -93,14 +92,14 @@ class Metric(_CardPart):
     n: int = Field(ge=1)
 
 
-class ModelCard(_CardPart):
+class ModelCard(CardPart):
     """Everything a gateway, a device and a reader need to know of one build."""
 
     schema_version: Literal[1] = 1
     model: str
     version: str
     hardware_class: str
-    task: Literal["detection"] = "detection"
+    task: Literal["detection", "classification"] = "detection"
     description: str = ""
     labels: tuple[str, ...] = Field(min_length=1)
     input: InputSpec
@@ -109,10 +108,23 @@ class ModelCard(_CardPart):
     nms: NmsSpec = NmsSpec()
     metrics: tuple[Metric, ...] = ()
     files: dict[str, Sha256] = Field(default_factory=dict, description="sha256 of every file under 1/, by path")
+    variant: Variant = "f32"
+    parameter_count: int | None = Field(default=None, ge=1)
+    reference_sha256: Sha256 | None = Field(default=None, description="the plain FP32 model it was made from")
+    quantization: Quantization | None = None
+    performance: tuple[BuildPerformance, ...] = ()
+    changelog: tuple[str, ...] = ()
+    built_with: dict[str, str] = Field(default_factory=dict, description="versions of the libraries that made it")
 
     @model_validator(mode="after")
     def _has_a_build_name(self) -> Self:
         BuildName.parse(self.build)
+        return self
+
+    @model_validator(mode="after")
+    def _output_suits_the_task(self) -> Self:
+        if (self.output.decoder in CLASSIFICATION_DECODERS) != (self.task == "classification"):
+            raise ValueError(f"task {self.task!r} cannot be read with output.decoder {self.output.decoder!r}")
         return self
 
     @model_validator(mode="after")

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from contracts.model_card import InputSpec
-from model_compiler.build_directory import verify_build, write_file
 from model_compiler.errors import CompileError
-from model_compiler.onnx_model import interface_of, read_model_file
-from model_compiler.picture_input import find_picture_input, with_picture_size
+from model_compiler.graph.onnx_model import interface_of, read_model_file
+from model_compiler.graph.picture_input import find_picture_input, with_picture_size
+from model_compiler.packaging.build_directory import verify_build, write_file
 from model_compiler.pipeline import build
 from model_compiler.recipe import read_recipe
 from model_compiler.stages.graft import graft_detector

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
-from contracts.model_card import Metric, Sha256
+from contracts.card_part import Sha256
+from contracts.model_card import Metric
 from model_compiler.errors import InputFileMissing, InvalidMetrics
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from model_compiler.artifact import Artifact
-from model_compiler.build_directory import write_build
 from model_compiler.errors import BuildExists
+from model_compiler.packaging.build_directory import write_build
 from model_compiler.recipe import Recipe, StageName
 from model_compiler.source import read_source
 from model_compiler.stages import graft, package

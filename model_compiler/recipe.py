@@ -9,8 +9,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from contracts.model_card import NmsSpec, Thresholds
-from model_compiler.detector_output import Head
 from model_compiler.errors import InputFileMissing, InvalidRecipe, NoSuchTarget
+from model_compiler.graph.detector_output import Head
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
 StageName = Literal["graft", "package"]

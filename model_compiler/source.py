@@ -6,10 +6,10 @@ import onnx
 
 from contracts.model_card import InputSpec, Metric, OutputSpec
 from model_compiler.artifact import Artifact
-from model_compiler.detector_output import find_detector_output
+from model_compiler.graph.detector_output import find_detector_output
+from model_compiler.graph.onnx_model import read_model_file
+from model_compiler.graph.picture_input import find_picture_input, with_picture_size
 from model_compiler.metrics_file import read_metrics
-from model_compiler.onnx_model import read_model_file
-from model_compiler.picture_input import find_picture_input, with_picture_size
 from model_compiler.recipe import Recipe
 
 

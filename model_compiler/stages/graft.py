@@ -7,13 +7,13 @@ from onnx import TensorProto, checker, helper, version_converter
 
 from contracts.model_card import InputSpec, OutputSpec
 from model_compiler.artifact import Artifact
-from model_compiler.candidate_tail import COLUMNS, TOP, add_candidate_tail
-from model_compiler.detector_output import Head, find_detector_output
 from model_compiler.errors import UnsupportedModel
-from model_compiler.graph_editor import GraphEditor
-from model_compiler.onnx_model import opset_of, parse_model
-from model_compiler.picture_input import find_picture_input, pixel_input
-from model_compiler.pixel_front import add_pixel_front
+from model_compiler.graph.candidate_tail import COLUMNS, TOP, add_candidate_tail
+from model_compiler.graph.detector_output import Head, find_detector_output
+from model_compiler.graph.graph_editor import GraphEditor
+from model_compiler.graph.onnx_model import opset_of, parse_model
+from model_compiler.graph.picture_input import find_picture_input, pixel_input
+from model_compiler.graph.pixel_front import add_pixel_front
 from model_compiler.recipe import Recipe
 
 INPUT, OUTPUT = "images", "candidates"

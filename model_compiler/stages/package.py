@@ -7,10 +7,10 @@ from types import MappingProxyType
 from contracts.build_manifest import CARD_FILE, CONFIG_FILE, MANIFEST_FILE, BuildManifest
 from contracts.model_card import ModelCard
 from model_compiler.artifact import Artifact
-from model_compiler.onnx_model import interface_of, parse_model
-from model_compiler.pbtxt import write_text
+from model_compiler.graph.onnx_model import interface_of, parse_model
+from model_compiler.packaging.pbtxt import write_text
+from model_compiler.packaging.triton_config import MODEL_FILE, triton_config
 from model_compiler.recipe import Recipe
-from model_compiler.triton_config import MODEL_FILE, triton_config
 
 VERSION_FOLDER = "1"
 

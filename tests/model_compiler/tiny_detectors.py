@@ -11,7 +11,7 @@ import openvino
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from model_compiler.detector_output import Head
+from model_compiler.graph.detector_output import Head
 
 Array = NDArray[np.generic]
 Rows = NDArray[np.float32]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tritonclient.grpc import model_config_pb2
 
-from model_compiler.pbtxt import EnumName, InvalidText, read_text, write_text
+from model_compiler.packaging.pbtxt import EnumName, InvalidText, read_text, write_text
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

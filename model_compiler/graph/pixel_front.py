@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from contracts.model_card import InputSpec
-from model_compiler.graph_editor import GraphEditor
+from model_compiler.graph.graph_editor import GraphEditor
 
 Channels = NDArray[np.float64]
 

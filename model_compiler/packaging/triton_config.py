@@ -4,8 +4,8 @@ Nothing in it depends on the machine: instances and threads are chosen when the 
 """
 
 from contracts.model_card import CARD_PARAMETER, ModelCard
-from model_compiler.onnx_model import GraphInterface, TensorFacts
-from model_compiler.pbtxt import EnumName, Message
+from model_compiler.graph.onnx_model import GraphInterface, TensorFacts
+from model_compiler.packaging.pbtxt import EnumName, Message
 from model_compiler.recipe import Recipe, Target
 
 MODEL_FILE = "model.onnx"

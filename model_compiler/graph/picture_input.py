@@ -4,7 +4,7 @@ import onnx
 from onnx import TensorProto
 
 from model_compiler.errors import UnexpectedTensor
-from model_compiler.onnx_model import TensorFacts, interface_of
+from model_compiler.graph.onnx_model import TensorFacts, interface_of
 
 _EXPECTED = "one FP32 picture [N,3,H,W]"
 

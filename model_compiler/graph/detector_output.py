@@ -8,7 +8,7 @@ import onnx
 import onnxruntime
 
 from model_compiler.errors import UnexpectedTensor, UnsupportedModel
-from model_compiler.onnx_model import TensorFacts, interface_of
+from model_compiler.graph.onnx_model import TensorFacts, interface_of
 
 Head = Literal["yolov8", "yolov5"]
 

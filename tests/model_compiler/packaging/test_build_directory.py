@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from model_compiler.build_check import find_problems
-from model_compiler.build_directory import verify_build, write_build
 from model_compiler.errors import BuildExists, InputFileMissing, InvalidBuild
+from model_compiler.packaging.build_check import find_problems
+from model_compiler.packaging.build_directory import verify_build, write_build
 from model_compiler.pipeline import compile_artifact
 from model_compiler.recipe import read_recipe
 from model_compiler.source import read_source

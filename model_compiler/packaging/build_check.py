@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from contracts.build_manifest import CARD_FILE, CONFIG_FILE, MANIFEST_FILE, BuildManifest
 from contracts.model_card import CARD_PARAMETER, ModelCard
-from model_compiler.candidate_tail import COLUMNS, TOP
 from model_compiler.errors import CompileError
-from model_compiler.onnx_model import GraphInterface, TensorFacts, interface_of, parse_model
-from model_compiler.pbtxt import ParsedMessage, ParsedValue, read_text
+from model_compiler.graph.candidate_tail import COLUMNS, TOP
+from model_compiler.graph.onnx_model import GraphInterface, TensorFacts, interface_of, parse_model
+from model_compiler.packaging.pbtxt import ParsedMessage, ParsedValue, read_text
 
 _VERSION_FOLDER = "1/"
 

@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from model_compiler.onnx_model import opset_of
+from model_compiler.graph.onnx_model import opset_of
 
 OLDEST_IR_VERSION = 8
 """That of opset 17."""

@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from model_compiler.detector_output import DetectorOutput
-from model_compiler.graph_editor import GraphEditor
+from model_compiler.graph.detector_output import DetectorOutput
+from model_compiler.graph.graph_editor import GraphEditor
 
 TOP = 300
 """Candidates per picture."""

@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from model_compiler.build_check import find_problems
 from model_compiler.errors import BuildExists, InputFileMissing, InvalidBuild
+from model_compiler.packaging.build_check import find_problems
 
 
 def write_build(name: str, files: Mapping[str, bytes], repository: Path) -> Path:

@@ -1,0 +1,1 @@
+"""Build directories: what is in them, and how they are written and checked."""
