@@ -1,8 +1,8 @@
 """How fast and how large a build is, where it was measured."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from contracts.card_part import CardPart
 
@@ -17,7 +17,8 @@ class BuildPerformance(CardPart):
         images_per_second: With enough callers to keep every core busy.
         load_seconds: From the load request to the first answer.
         peak_memory_bytes: Highest resident memory of the processes that run the model.
-        mean_power_watts: None where the machine cannot tell.
+        cpu_ms_per_image: CPU time of the gateway and everything below it, over all cores, under that load.
+        mean_power_watts: Of the processor packages under that load; None where the machine cannot tell.
     """
 
     hardware_class: str
@@ -29,4 +30,15 @@ class BuildPerformance(CardPart):
     images_per_second: float | None = Field(default=None, gt=0.0)
     load_seconds: float | None = Field(default=None, gt=0.0)
     peak_memory_bytes: int | None = Field(default=None, gt=0)
+    cpu_ms_per_image: float | None = Field(default=None, ge=0.0)
     mean_power_watts: float | None = Field(default=None, gt=0.0)
+
+    @model_validator(mode="after")
+    def _numbers_were_measured(self) -> Self:
+        numbers = (self.latency_p50_ms, self.latency_p99_ms, self.images_per_second, self.load_seconds)
+        others = (self.peak_memory_bytes, self.cpu_ms_per_image, self.mean_power_watts)
+        if self.status == "not_measured" and any(number is not None for number in (*numbers, *others)):
+            raise ValueError("status is not_measured, but there are numbers")
+        if self.status == "measured" and all(number is None for number in numbers):
+            raise ValueError("status is measured, but there is no number")
+        return self

@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from contracts.build_name import BuildName
 from contracts.build_performance import BuildPerformance
 from contracts.card_part import CardPart, Score, Sha256
+from contracts.confidence_calibration import ConfidenceCalibration
+from contracts.drift_reference import DriftReference
 from contracts.quantization import Quantization, Variant
 
 CARD_PARAMETER = "outpost_card"
@@ -27,7 +29,7 @@ class InputSpec(CardPart):
     datatype: Literal["UINT8", "FP32"] = "UINT8"
     layout: Literal["NHWC", "NCHW"] = "NHWC"
     color: Literal["rgb", "bgr"] = "rgb"
-    mode: Literal["letterbox", "stretch"] = "letterbox"
+    mode: Literal["letterbox", "stretch", "crop"] = "letterbox"
     pad_value: int = Field(default=114, ge=0, le=255)
     scale: float = 1.0 / 255.0
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -113,6 +115,8 @@ class ModelCard(CardPart):
     reference_sha256: Sha256 | None = Field(default=None, description="the plain FP32 model it was made from")
     quantization: Quantization | None = None
     performance: tuple[BuildPerformance, ...] = ()
+    confidence: ConfidenceCalibration | None = None
+    drift_reference: DriftReference | None = None
     changelog: tuple[str, ...] = ()
     built_with: dict[str, str] = Field(default_factory=dict, description="versions of the libraries that made it")
 

@@ -12,10 +12,14 @@ Variant = Literal["f32", "bf16", "f16", "int8", "int8-dynamic", "int4-weights"]
 RangeMethod = Literal["min-max", "entropy", "percentile"]
 
 
+Scheme = Literal["u8s8", "s8s8", "u8s8-symmetric"]
+"""How activations (first) and weights become integers of 8 bits, unsigned or signed."""
+
+
 class Quantization(CardPart):
     """Static quantisation: what the ranges came from, and what stayed float."""
 
-    scheme: Literal["u8s8", "s8s8"]
+    scheme: Scheme
     per_channel: bool = True
     range_method: RangeMethod
     calibration_frames: int = Field(ge=1)

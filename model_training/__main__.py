@@ -8,22 +8,37 @@ from pathlib import Path
 from model_training.allocator import keep_freed_memory
 from model_training.export import ExportMismatch
 from model_training.frame_distribution import SPLIT_SEEDS
-from model_training.frame_folder import choose_samples, write_frames
+from model_training.frame_folder import choose_samples, write_class_folders, write_frames
+from model_training.job import TRAIN_FRAMES, JobUnreadable, TeacherOfAnotherKind, do_job, read_job
+from model_training.networks import CLASSIFIER, UnknownNetwork
+from model_training.pruning import NothingToPrune
 from model_training.recipe import (
     HELDOUT_FRAMES,
-    TRAIN_FRAMES,
     TRAINING,
     Workshop,
+    distill_student,
     export_model,
     train_model,
     write_metrics,
 )
+from model_training.weights_file import WeightsUnreadable
 
+REFUSALS = (
+    ExportMismatch,
+    JobUnreadable,
+    NothingToPrune,
+    TeacherOfAnotherKind,
+    UnknownNetwork,
+    WeightsUnreadable,
+    OSError,
+)
 EXAMPLES = """examples:
-  outpost-train all                            make both demo models (the student first), as `make train` does
+  outpost-train all                            make the demo models, as `make train` does
   outpost-train run --model student            train; run it again after an interruption and it goes on
   outpost-train export --model student         write var/training/student/model.onnx
   outpost-train evaluate --model student       measure it on 5,000 held-out frames
+  outpost-train distill                        the student learns from the teacher
+  outpost-train work job.json                  a job from a file, as the compiler asks for
   outpost-train frames out/ --count 20         look at the frames (JPEG and COCO labels)
   outpost-train frames samples/frames --samples   make the sample frames of the repository
 """
@@ -38,9 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FileNotFoundError as error:
         print(f"{error.filename or error} is missing: train and export the model first", file=sys.stderr)
         return 1
-    except ExportMismatch as error:
-        print(error, file=sys.stderr)
+    except REFUSALS as error:
+        print(f"outpost-train: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("outpost-train: interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -56,19 +74,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(required=True, metavar="verb")
     _add_frames(verbs)
+    _add_jobs(verbs)
     run = verbs.add_parser("run", help="train one model, or go on with it")
     _add_training_options(run)
     _add_model(run)
     run.set_defaults(act=_run)
     export = verbs.add_parser("export", help="write the ONNX file of the last checkpoint")
-    _add_model(export)
+    _add_model(export, also=("distilled",))
     export.set_defaults(act=_export)
-    evaluate = verbs.add_parser("evaluate", help="measure an exported model: mAP with bootstrap intervals")
-    _add_model(evaluate)
+    evaluate = verbs.add_parser("evaluate", help="measure an exported model: mAP or top-1 with bootstrap intervals")
+    _add_model(evaluate, also=("distilled",))
     evaluate.add_argument("--split", choices=sorted(SPLIT_SEEDS), default="heldout", help="default: %(default)s")
     evaluate.add_argument("--frames", type=int, default=HELDOUT_FRAMES, help="default: %(default)s")
     evaluate.set_defaults(act=_evaluate)
-    every = verbs.add_parser("all", help="train, export and evaluate both models")
+    every = verbs.add_parser("all", help="train, export and evaluate all models")
     _add_training_options(every)
     every.set_defaults(act=_all)
     return parser
@@ -80,11 +99,26 @@ def _add_frames(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     frames.add_argument("--split", choices=sorted(SPLIT_SEEDS), default="samples", help="default: %(default)s")
     frames.add_argument("--count", type=int, default=8, help="number of frames (default: %(default)s)")
     frames.add_argument("--samples", action="store_true", help="choose eight frames that show the range instead")
+    frames.add_argument(
+        "--layout",
+        choices=("coco", "classes"),
+        default="coco",
+        help="COCO labels, or a sub-folder for each label of the part classifier (default: %(default)s)",
+    )
     frames.set_defaults(act=_frames)
 
 
-def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", choices=sorted(TRAINING), required=True)
+def _add_jobs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    work = verbs.add_parser("work", help="do a job from a file: export, prune or distill")
+    work.add_argument("job", type=Path, help="job.json; the result is written into the folder that it names")
+    work.set_defaults(act=_work)
+    distill = verbs.add_parser("distill", help="let the trained student learn from the trained teacher")
+    _add_training_options(distill)
+    distill.set_defaults(act=_distill)
+
+
+def _add_model(parser: argparse.ArgumentParser, *, also: tuple[str, ...] = ()) -> None:
+    parser.add_argument("--model", choices=sorted({*TRAINING, *also}), required=True)
 
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
@@ -95,7 +129,18 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
 def _frames(options: argparse.Namespace) -> None:
     seed = SPLIT_SEEDS[options.split]
     indices = choose_samples(seed) if options.samples else list(range(options.count))
-    print(f"wrote {write_frames(options.out, seed, indices)}")
+    write = write_frames if options.layout == "coco" else write_class_folders
+    print(f"wrote {write(options.out, seed, indices)}")
+
+
+def _work(options: argparse.Namespace) -> None:
+    result = do_job(read_job(options.job), Workshop(options.folder).cache)
+    for note in result.notes:
+        print(note, file=sys.stderr)
+
+
+def _distill(options: argparse.Namespace) -> None:
+    distill_student(Workshop(options.folder), epochs=options.epochs, train_frames=options.train_frames)
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -114,18 +159,22 @@ def _evaluate(options: argparse.Namespace) -> None:
         frames=options.frames,
         train_frames=getattr(options, "train_frames", TRAIN_FRAMES),
     )
-    for name in ("map50", "map50_95"):
-        interval = metrics["accuracy"]["intervals"][name]
+    accuracy = metrics["accuracy"]
+    intervals = accuracy["intervals"] if "intervals" in accuracy else {"top1": accuracy["top1"]}
+    for name, interval in intervals.items():
+        print(f"{options.model} {name}: {interval['value']:.4f} ({interval['low']:.4f} to {interval['high']:.4f})")
+    print(f"by class: {accuracy.get('ap50_by_class') or accuracy['recall_by_label']}")
+    for point in accuracy.get("cascade", ()):
         print(
-            f"{options.model} {name}: {metrics['accuracy'][name]:.4f} ({interval['low']:.4f} to {interval['high']:.4f})"
+            f"pass from {point['pass_threshold']}: {point['defective_recall']:.3f} of the defective frames go on, "
+            f"{point['good_stopped']:.3f} of the good ones stop"
         )
-    print(f"by class: {metrics['accuracy']['ap50_by_class']}")
 
 
 def _all(options: argparse.Namespace) -> None:
-    for model in ("student", "teacher"):
+    for model in ("student", "teacher", "distilled", CLASSIFIER):
         options.model, options.split, options.frames = model, "heldout", HELDOUT_FRAMES
-        _run(options)
+        (_distill if model == "distilled" else _run)(options)
         _export(options)
         _evaluate(options)
 

@@ -16,7 +16,8 @@ class Checkpoint:
         network: name of the network settings.
         epoch: number of finished epochs.
         minutes: training time so far.
-        model, average, optimizer: state dictionaries of the net, its moving average and the optimizer.
+        model, average, best, optimizer: state dictionaries of the net, its moving average, that average after the epoch
+            with the lowest validation loss, and the optimizer.
         history: one row an epoch: column name to value.
     """
 
@@ -25,6 +26,7 @@ class Checkpoint:
     minutes: float
     model: dict[str, Any]
     average: dict[str, Any]
+    best: dict[str, Any]
     optimizer: dict[str, Any]
     history: list[dict[str, float]]
 

@@ -10,14 +10,14 @@ from faster_coco_eval import COCO, COCOeval_faster
 from numpy.typing import NDArray
 from rich.progress import track
 
-from model_training.bootstrap import MapIntervals, bootstrap_map
 from model_training.coco_labels import coco_document
 from model_training.frame_cache import FrameCache
 from model_training.frame_distribution import DEFECT_CLASSES, FRAME_HEIGHT, FRAME_WIDTH
-from model_training.matching import match_class
 from model_training.predict import OnnxDetector
-from model_training.thresholds import best_f1_threshold
+from vision.bootstrap import MapIntervals, bootstrap_map
 from vision.letterbox import Placement, to_frame
+from vision.matching import match_class
+from vision.thresholds import best_f1_threshold
 
 BATCH = 8
 Rows = NDArray[np.float32]

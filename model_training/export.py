@@ -9,33 +9,40 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn.utils import fusion
 
 from model_training.blocks import ConvBlock
-from model_training.network import DecodedDetector, Detector
+from model_training.dataset import render_prepared
+from model_training.frame_distribution import SPLIT_SEEDS
+from model_training.network import DecodedDetector, Detector, cell_centres
 from model_training.network_settings import INPUT_HEIGHT, INPUT_WIDTH
+from model_training.part_labels import PART_LABELS
 
 OPSET = 17
-SCORE_TOLERANCE = 1e-4
-BOX_TOLERANCE_SHARE = 1e-4
+TOLERANCE = 1e-4
+PARITY_BATCHES = (1, 8)
 
 
 @dataclass(frozen=True)
 class ExportParity:
-    """Largest differences between PyTorch and ONNX Runtime.
+    """Largest difference between PyTorch and ONNX Runtime on frames.
 
     Attributes:
-        batch: number of pictures compared.
-        boxes_px: largest difference of a box value, in input pixels.
-        boxes_share: the same, as a share of the input's width.
-        scores: largest difference of a score.
+        batch: number of frames compared.
+        boxes_px: largest difference of a box value, in input pixels; 0 for a classifier.
+        scores: largest difference of a score or logit.
     """
 
     batch: int
     boxes_px: float
-    boxes_share: float
     scores: float
+
+    @property
+    def largest(self) -> float:
+        """The larger of both, boxes as a share of the input's width."""
+        return max(self.boxes_px / INPUT_WIDTH, self.scores)
 
 
 class ExportMismatch(Exception):
@@ -45,75 +52,96 @@ class ExportMismatch(Exception):
         """Keep the measured differences."""
         super().__init__(
             f"ONNX and PyTorch differ at batch {parity.batch}: boxes by {parity.boxes_px:.2e} px, scores by "
-            f"{parity.scores:.2e} (allowed {BOX_TOLERANCE_SHARE:.0e} of the width and {SCORE_TOLERANCE:.0e})"
+            f"{parity.scores:.2e} (allowed {TOLERANCE:.0e} of the width and {TOLERANCE:.0e})"
         )
         self.parity = parity
 
 
-def export_detector(detector: Detector, path: Path) -> list[ExportParity]:
-    """Write the plain ONNX form of a detector: `images` FP32 [N,3,H,W] to `predictions` FP32 [N,4+C,A].
+def export_network(network: nn.Module, path: Path) -> list[ExportParity]:
+    """Write the plain ONNX form of a net: `images` FP32 [N,3,H,W] to its output, with an open batch axis.
+
+    A detector gives `predictions` FP32 [N,4+C,A], a classifier `logits` FP32 [N,C].
 
     Args:
-        detector: trained net; it is not changed.
+        network: trained net; it is not changed.
         path: file to write; replaced when the check has passed.
 
     Returns:
-        Measured differences at batch 1 and 8.
+        Measured differences at batch 1 and 8, on frames of the validation split.
 
     Raises:
         ExportMismatch: a difference is larger than 1e-4 (scores, and boxes as a share of the width).
     """
-    decoded = DecodedDetector(fused(detector), (INPUT_WIDTH, INPUT_HEIGHT)).eval()
-    decoded = decoded.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    example = torch.rand(2, 3, INPUT_HEIGHT, INPUT_WIDTH)
+    plain, output, shape = _exported_form(network)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".onnx.tmp")
+    example = torch.rand(2, 3, INPUT_HEIGHT, INPUT_WIDTH)
     with warnings.catch_warnings(), torch.no_grad():
         # The TorchScript exporter is deprecated in favour of one that needs a package more.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            decoded,
+            plain,
             (example,),
             str(temporary),
             input_names=["images"],
-            output_names=["predictions"],
-            dynamic_axes={"images": {0: "batch"}, "predictions": {0: "batch"}},
+            output_names=[output],
+            dynamic_axes={"images": {0: "batch"}, output: {0: "batch"}},
             opset_version=OPSET,
             dynamo=False,
         )
-    _state_output_sizes(temporary, 4 + detector.class_count, int(decoded.centres.shape[0]))
-    parities = [measure_parity(decoded, temporary, batch) for batch in (1, 8)]
+    _state_output_sizes(temporary, shape)
+    parities = [measure_parity(plain, temporary, output, batch) for batch in PARITY_BATCHES]
     for parity in parities:
-        if parity.scores > SCORE_TOLERANCE or parity.boxes_share > BOX_TOLERANCE_SHARE:
+        if parity.largest > TOLERANCE:
             raise ExportMismatch(parity)
     temporary.replace(path)
     return parities
 
 
-def _state_output_sizes(path: Path, rows: int, cells: int) -> None:
+def _exported_form(network: nn.Module) -> tuple[nn.Module, str, tuple[int, ...]]:
+    """The module to export, the name of its output and the sizes of its output after the batch."""
+    folded = fused(network)
+    if isinstance(folded, Detector):
+        decoded = DecodedDetector(folded, (INPUT_WIDTH, INPUT_HEIGHT)).eval()
+        plain = decoded.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        return plain, "predictions", (4 + folded.class_count, len(cell_centres((INPUT_WIDTH, INPUT_HEIGHT))[0]))
+    plain = folded.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return plain, "logits", (len(PART_LABELS),)
+
+
+def _state_output_sizes(path: Path, sizes: tuple[int, ...]) -> None:
     """The exporter leaves the sizes of the output open; clients read them from the file."""
     model = onnx.load(str(path))
-    dimensions = model.graph.output[0].type.tensor_type.shape.dim
-    dimensions[1].dim_value, dimensions[2].dim_value = rows, cells
+    for dimension, size in zip(model.graph.output[0].type.tensor_type.shape.dim[1:], sizes, strict=True):
+        dimension.dim_value = size
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))
 
 
-def measure_parity(decoded: DecodedDetector, path: Path, batch: int) -> ExportParity:
-    """Run net and file on the same seeded noise pictures."""
-    images = np.random.default_rng(batch).random((batch, 3, INPUT_HEIGHT, INPUT_WIDTH), dtype=np.float32)
+def measure_parity(plain: nn.Module, path: Path, output: str, batch: int) -> ExportParity:
+    """Run net and file on the same frames."""
+    images = _frames(batch)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    actual = np.asarray(session.run(["predictions"], {"images": images})[0])
+    actual = np.asarray(session.run([output], {"images": images})[0])
     with torch.no_grad():
-        expected = decoded(torch.from_numpy(images)).numpy()
+        expected = plain(torch.from_numpy(images)).numpy()
     difference = np.abs(actual - expected)
-    boxes_px = float(difference[:, :4].max())
-    return ExportParity(batch, boxes_px, boxes_px / INPUT_WIDTH, float(difference[:, 4:].max()))
+    if difference.ndim == 2:
+        return ExportParity(batch, 0.0, float(difference.max()))
+    return ExportParity(batch, float(difference[:, :4].max()), float(difference[:, 4:].max()))
 
 
-def fused(detector: Detector) -> Detector:
+def _frames(count: int) -> NDArray[np.float32]:
+    """The first frames of the validation split as network input, (N, 3, H, W)."""
+    pixels = np.empty((count, INPUT_HEIGHT, INPUT_WIDTH, 3), np.uint8)
+    for index in range(count):
+        render_prepared(SPLIT_SEEDS["val"], index, pixels[index])
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), np.float32) / np.float32(255.0)
+
+
+def fused(network: nn.Module) -> nn.Module:
     """A copy in evaluation mode, on the CPU, whose batch normalisations are folded into the convolutions."""
-    copied = copy.deepcopy(detector).cpu().float().eval()
+    copied = copy.deepcopy(network).cpu().float().eval()
     for block in copied.modules():
         if isinstance(block, ConvBlock):
             block.conv = fusion.fuse_conv_bn_eval(block.conv, block.norm)

@@ -40,6 +40,18 @@ class FrameCache:
         rows = slice(int(self.starts[index]), int(self.starts[index + 1]))
         return self.boxes_xyxy[rows], self.classes[rows]
 
+    def first(self, count: int) -> "FrameCache":
+        """Its first frames alone."""
+        rows = int(self.starts[count])
+        return FrameCache(
+            images=self.images[:count],
+            boxes_xyxy=self.boxes_xyxy[:rows],
+            classes=self.classes[:rows],
+            starts=self.starts[: count + 1],
+            placements=self.placements[:count],
+            hard=self.hard[:count],
+        )
+
 
 def data_set_hash(seed: int, count: int) -> str:
     """Names a set of frames: generator version, all constants of the distribution, seed and number of frames."""

@@ -6,21 +6,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from contracts.training_job import TrainingJob
 from model_training.checkpoint import load_checkpoint
+from model_training.classifier_accuracy import evaluate_classifier
 from model_training.dataset import render_split
+from model_training.device import training_device
 from model_training.evaluate import evaluate_model, suggest_thresholds
-from model_training.export import export_detector
-from model_training.frame_cache import data_set_hash
+from model_training.export import export_network
+from model_training.frame_cache import FrameCache, data_set_hash
 from model_training.frame_distribution import DEFECT_CLASSES, GENERATOR_VERSION, SPLIT_SEEDS
+from model_training.job import VAL_FRAMES, detection_loss, do_job
 from model_training.machine_name import machine_name
-from model_training.network import Detector, parameter_count
-from model_training.network_settings import INPUT_HEIGHT, INPUT_WIDTH, NETWORKS
+from model_training.network import parameter_count
+from model_training.network_settings import INPUT_HEIGHT, INPUT_WIDTH
+from model_training.networks import CLASSIFIER, load_network, new_network
+from model_training.part_classifier import PartClassifier
+from model_training.part_labels import PART_LABELS
 from model_training.train import Trainer, TrainingSettings
+from model_training.training_task import ClassificationTask, DetectionTask
+from model_training.weights_file import load_weights, save_weights
 
-TRAIN_FRAMES = 7000
-VAL_FRAMES = 400
 HELDOUT_FRAMES = 5000
 TRAINING = {
+    "parts": TrainingSettings(epochs=3, batch_size=32, learning_rate=1e-3, weight_decay=0.05, warmup_steps=100),
     "student": TrainingSettings(epochs=14),
     "teacher": TrainingSettings(epochs=12, batch_size=8, clean_share=0.35, learning_rate=1.5e-3, warmup_steps=500),
 }
@@ -41,29 +49,64 @@ class Workshop:
         """Folder of one model."""
         return self.folder / name
 
+    def weights(self, name: str) -> Path:
+        """What a model has learned."""
+        return self.model(name) / "weights.npz"
+
 
 def train_model(workshop: Workshop, name: str, *, epochs: int | None, train_frames: int) -> None:
-    """Render what is missing, then train or go on training; `epochs` replaces the recipe's number."""
+    """Render what is missing, then train or go on training; `epochs` replaces the recipe's number.
+
+    Raises:
+        FileNotFoundError: the classifier begins with the distilled student, which is not there.
+    """
     settings = TRAINING[name] if epochs is None else replace(TRAINING[name], epochs=epochs)
-    trainer = Trainer(NETWORKS[name], settings, workshop.model(name))
+    device = training_device()
+    task = ClassificationTask() if name == CLASSIFIER else DetectionTask(detection_loss())
+    network = new_network(name, seed=settings.seed)
+    if isinstance(network, PartClassifier):
+        network.begin_with(load_weights(workshop.weights("distilled")))
+    trainer = Trainer(network.to(device), name, task, settings, workshop.model(name))
     train = render_split("train", train_frames, workshop.cache)
-    trainer.fit(train, render_split("val", VAL_FRAMES, workshop.cache))
+    averaged = trainer.fit(train, render_split("val", min(VAL_FRAMES, train_frames), workshop.cache))
+    save_weights(averaged.state_dict(), workshop.weights(name))
+
+
+def distill_student(workshop: Workshop, *, epochs: int | None, train_frames: int) -> None:
+    """Let the trained student learn from the trained teacher; the result is a model of its own, `distilled`.
+
+    Raises:
+        FileNotFoundError: one of them was not trained yet.
+    """
+    job = TrainingJob(
+        action="distill",
+        network="student",
+        weights=workshop.weights("student"),
+        teacher_network="teacher",
+        teacher_weights=workshop.weights("teacher"),
+        output=workshop.model("distilled"),
+        epochs=epochs,
+        frame_count=train_frames,
+    )
+    do_job(job, workshop.cache)
 
 
 def export_model(workshop: Workshop, name: str) -> Path:
-    """Export the averaged weights of the last checkpoint; returns the ONNX file.
+    """Export the weights of a trained model; returns the ONNX file.
 
     Raises:
         FileNotFoundError: the model was not trained yet.
         ExportMismatch: the graph differs from the net.
     """
-    checkpoint = load_checkpoint(workshop.model(name) / "checkpoint.pt")
-    detector = Detector(NETWORKS[checkpoint.network], len(DEFECT_CLASSES))
-    detector.load_state_dict(checkpoint.average)
     path = workshop.model(name) / "model.onnx"
-    for parity in export_detector(detector, path):
+    for parity in export_network(load_network(network_of(name), workshop.weights(name)), path):
         print(f"batch {parity.batch}: boxes differ by {parity.boxes_px:.1e} px, scores by {parity.scores:.1e}")
     return path
+
+
+def network_of(name: str) -> str:
+    """The network of a model: the distilled student is a student."""
+    return "student" if name == "distilled" else name
 
 
 def write_metrics(workshop: Workshop, name: str, *, split: str, frames: int, train_frames: int) -> dict[str, Any]:
@@ -73,18 +116,12 @@ def write_metrics(workshop: Workshop, name: str, *, split: str, frames: int, tra
         FileNotFoundError: the model was not trained or not exported yet.
     """
     checkpoint = load_checkpoint(workshop.model(name) / "checkpoint.pt")
-    cache = render_split(split, frames, workshop.cache)
-    accuracy = evaluate_model(workshop.model(name) / "model.onnx", cache)
     seed = SPLIT_SEEDS[split]
     metrics = {
         "model": name,
-        "labels": list(DEFECT_CLASSES),
         "input_wh": [INPUT_WIDTH, INPUT_HEIGHT],
-        "parameters": parameter_count(Detector(NETWORKS[name], len(DEFECT_CLASSES))),
-        "accuracy": accuracy.report(),
-        "suggested_thresholds": suggest_thresholds(
-            workshop.model(name) / "model.onnx", render_split("val", VAL_FRAMES, workshop.cache)
-        ),
+        "parameters": parameter_count(load_network(network_of(name), workshop.weights(name))),
+        **_measured(workshop, name, render_split(split, frames, workshop.cache)),
         "data_set": {
             "split": split,
             "seed": seed,
@@ -103,3 +140,15 @@ def write_metrics(workshop: Workshop, name: str, *, split: str, frames: int, tra
     }
     (workshop.model(name) / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     return metrics
+
+
+def _measured(workshop: Workshop, name: str, cache: FrameCache) -> dict[str, Any]:
+    model = workshop.model(name) / "model.onnx"
+    if name == CLASSIFIER:
+        return {"labels": list(PART_LABELS), "accuracy": evaluate_classifier(model, cache).report()}
+    val = render_split("val", VAL_FRAMES, workshop.cache)
+    return {
+        "labels": list(DEFECT_CLASSES),
+        "accuracy": evaluate_model(model, cache).report(),
+        "suggested_thresholds": suggest_thresholds(model, val),
+    }

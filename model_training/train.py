@@ -6,19 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from torch import nn
 
-from model_training.batches import Batch, plain_batches, training_batches, training_groups
+from model_training.batches import plain_batches, training_batches, training_groups
 from model_training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model_training.frame_cache import FrameCache
-from model_training.frame_distribution import DEFECT_CLASSES
-from model_training.loss import DetectionLoss, LossParts
 from model_training.loss_history import plot_losses, write_losses_csv
-from model_training.network import Detector
-from model_training.network_settings import INPUT_HEIGHT, INPUT_WIDTH, NetworkSettings
 from model_training.schedule import learning_rate_factor, update_average
+from model_training.training_task import TrainingTask
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class TrainingSettings:
         weight_decay: of the convolutions.
         warmup_steps: steps of the linear warm-up.
         gradient_limit: largest norm of the gradient.
+        patience: epochs without a better validation loss after which it stops early; None never does.
         seed: of weights, order and augmentation.
     """
 
@@ -43,6 +44,7 @@ class TrainingSettings:
     weight_decay: float = 0.02
     warmup_steps: int = 300
     gradient_limit: float = 10.0
+    patience: int | None = None
     seed: int = 7
 
 
@@ -51,23 +53,24 @@ class Trainer:
 
     def __init__(
         self,
-        network: NetworkSettings,
+        model: nn.Module,
+        name: str,
+        task: TrainingTask,
         settings: TrainingSettings,
         folder: Path,
         *,
-        device: torch.device | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Build the net from its seed, or go on from the checkpoint in the folder."""
+        """Begin with the model as it is, on its device, or go on from the checkpoint in the folder."""
         torch.manual_seed(settings.seed)
-        self._network, self._settings, self._folder, self._clock = network, settings, folder, clock
-        self._device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._model = Detector(network, len(DEFECT_CLASSES)).to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._name, self._task, self._settings, self._folder, self._clock = name, task, settings, folder, clock
+        self._device = next(model.parameters()).device
+        self._model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._average = copy.deepcopy(self._model).eval()
         self._optimizer = torch.optim.AdamW(_parameter_groups(self._model, settings), lr=settings.learning_rate)
-        self._loss = DetectionLoss((INPUT_WIDTH, INPUT_HEIGHT), self._device)
         self._epoch, self._minutes = 0, 0.0
         self._history: list[dict[str, float]] = []
+        self._best: dict[str, Any] = {}
         if (folder / "checkpoint.pt").exists():
             self._restore(load_checkpoint(folder / "checkpoint.pt"))
 
@@ -81,11 +84,11 @@ class Trainer:
         """One row an epoch."""
         return list(self._history)
 
-    def fit(self, train: FrameCache, val: FrameCache) -> Detector:
-        """Train the epochs that are left and return the averaged net."""
+    def fit(self, train: FrameCache, val: FrameCache) -> nn.Module:
+        """Train the epochs that are left; returns the averaged net after the epoch with the lowest validation loss."""
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns) as progress:
-            while self._epoch < self._settings.epochs:
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            while self._epoch < self._settings.epochs and not self._stands_still():
                 started = self._clock()
                 task = progress.add_task(f"epoch {self._epoch + 1}/{self._settings.epochs}")
                 trained = self._train_epoch(train, partial(_show, progress, task))
@@ -95,8 +98,14 @@ class Trainer:
                 progress.console.print(
                     f"epoch {self._epoch}: train {trained:.3f}, validation {validated:.3f}, {self._minutes:.1f} min"
                 )
-        averaged: Detector = self._average
-        return averaged
+        best: nn.Module = copy.deepcopy(self._average)
+        best.load_state_dict(self._best)
+        return best
+
+    @property
+    def minutes(self) -> float:
+        """Training time so far, those before a restart included."""
+        return self._minutes
 
     def _train_epoch(self, cache: FrameCache, report: Callable[[int, int], None]) -> float:
         settings = self._settings
@@ -115,50 +124,54 @@ class Trainer:
             factor = learning_rate_factor(step, settings.epochs * steps, settings.warmup_steps)
             for group in self._optimizer.param_groups:
                 group["lr"] = settings.learning_rate * factor
-            parts = self._forward(self._model, batch)
+            loss = self._task.loss(self._model, batch.to(self._device))
             self._optimizer.zero_grad(set_to_none=True)
-            parts.total.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self._model.parameters(), settings.gradient_limit)
             self._optimizer.step()
             update_average(self._average, self._model, step)
-            total += float(parts.total.detach())
+            total += float(loss.detach())
             report(number + 1, steps)
         return total / steps
 
     @torch.no_grad()
     def _validate(self, cache: FrameCache) -> float:
-        losses = [float(self._forward(self._average, batch).total) for batch in plain_batches(cache, batch_size=16)]
+        batches = plain_batches(cache, batch_size=16)
+        losses = [float(self._task.loss(self._average, batch.to(self._device))) for batch in batches]
         return sum(losses) / max(1, len(losses))
 
-    def _forward(self, model: Detector, batch: Batch) -> LossParts:
-        batch = batch.to(self._device)
-        images = batch.images.to(memory_format=torch.channels_last).float() / 255.0
-        with torch.autocast(self._device.type, dtype=torch.bfloat16):
-            distances, logits = model(images)
-        return self._loss(distances, logits, batch.boxes_xyxy, batch.classes, batch.valid)
+    def _stands_still(self) -> bool:
+        if self._settings.patience is None or not self._history:
+            return False
+        losses = [row["val_loss"] for row in self._history]
+        return len(losses) - 1 - losses.index(min(losses)) >= self._settings.patience
 
     def _finish_epoch(self, trained: float, validated: float) -> None:
         self._epoch += 1
+        if all(validated < row["val_loss"] for row in self._history):
+            self._best = copy.deepcopy(self._average.state_dict())
         row = {"epoch": float(self._epoch), "train_loss": trained, "val_loss": validated, "minutes": self._minutes}
         self._history.append(row)
         save_checkpoint(
             Checkpoint(
-                network=self._network.name,
+                network=self._name,
                 epoch=self._epoch,
                 minutes=self._minutes,
                 model=self._model.state_dict(),
                 average=self._average.state_dict(),
+                best=self._best,
                 optimizer=self._optimizer.state_dict(),
                 history=self._history,
             ),
             self._folder / "checkpoint.pt",
         )
         write_losses_csv(self._history, self._folder / "losses.csv")
-        plot_losses(self._history, self._folder / "losses.png", f"{self._network.name}: loss per epoch")
+        plot_losses(self._history, self._folder / "losses.png", f"{self._name}: loss per epoch")
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         self._model.load_state_dict(checkpoint.model)
         self._average.load_state_dict(checkpoint.average)
+        self._best = checkpoint.best
         self._optimizer.load_state_dict(checkpoint.optimizer)
         self._epoch, self._minutes = checkpoint.epoch, checkpoint.minutes
         self._history = list(checkpoint.history)
@@ -168,7 +181,7 @@ def _show(progress: Progress, task: TaskID, step: int, total: int) -> None:
     progress.update(task, completed=step, total=total)
 
 
-def _parameter_groups(model: Detector, settings: TrainingSettings) -> list[dict[str, object]]:
+def _parameter_groups(model: nn.Module, settings: TrainingSettings) -> list[dict[str, object]]:
     """Weight decay acts on convolutions only, not on biases and norms."""
     decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     free = [parameter for parameter in model.parameters() if parameter.ndim <= 1]

@@ -59,13 +59,36 @@ def draw_detections(
     return canvas
 
 
+def draw_label(rgb: Pixels, text: str, class_index: int) -> Pixels:
+    """Write a line into the upper left corner, on the colour of a class.
+
+    Args:
+        rgb: (height, width, 3), left as it is.
+        text: what is written, in ASCII.
+        class_index: of the colour.
+
+    Returns:
+        (height, width, 3), a new array.
+    """
+    canvas = np.ascontiguousarray(rgb).copy()
+    unit = max(canvas.shape[0], canvas.shape[1]) / 1000
+    _draw_text(canvas, (0, 0), text, class_color(class_index), 2 * unit)
+    return canvas
+
+
 def _draw_one(canvas: Pixels, box: NDArray[np.float32], text: str, color: tuple[int, int, int], unit: float) -> None:
     thickness = max(1, round(2 * unit))
     x1, y1, x2, y2 = (round(float(edge)) for edge in box)
     cv2.rectangle(canvas, (x1, y1), (x2, y2), color, thickness)
+    _draw_text(canvas, (x1, y1), text, color, unit)
+
+
+def _draw_text(canvas: Pixels, at: tuple[int, int], text: str, color: tuple[int, int, int], unit: float) -> None:
+    """On a filled box that stands on ``at``, or hangs from it where there is no room above."""
+    x1, y1 = at
     scale, weight = max(0.4, 0.55 * unit), max(1, round(1.2 * unit))
     (width, height), below = cv2.getTextSize(text, _FONT, scale, weight)
-    pad = max(2, thickness)
+    pad = max(2, round(2 * unit))
     left = max(0, min(x1, canvas.shape[1] - width - 2 * pad))
     bottom = y1 if y1 >= height + below + 2 * pad else y1 + height + below + 2 * pad
     cv2.rectangle(

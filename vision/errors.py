@@ -7,7 +7,7 @@
     │   ├── InvalidImage        not a picture, cut short, or damaged
     │   ├── UnsupportedImage    a picture of a kind that is not decoded
     │   └── ImageTooLarge       more pixels than the limit, seen before decoding
-    └── InvalidModelOutput      what came out of the model is not candidates
+    └── InvalidModelOutput      what came out of the model is not candidates or probabilities
 """
 
 
@@ -67,7 +67,7 @@ class ImageTooLarge(ImageError):
 
 
 class InvalidModelOutput(VisionError):
-    """The model's output cannot be read as candidates: not a number, or a class that the card does not name.
+    """The model's output cannot be read: not a number, or another shape or class than the card names.
 
     Attributes:
         reason: what is wrong, as a phrase.

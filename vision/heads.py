@@ -1,4 +1,4 @@
-"""Raw outputs of detector heads to candidates: on the host for plain builds, and the reference of compiled graphs."""
+"""Raw outputs of heads to candidates or probabilities: on the host for plain builds, and the reference of graphs."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,39 @@ def decode_yolov5(predictions: Rows, top: int = 300) -> Rows:
         raise ValueError(f"predictions must be (A, 5 + C), got {predictions.shape}")
     columns = predictions.T
     return _best_candidates(columns[:4], columns[5:] * columns[4], top)
+
+
+def softmax(logits: Rows) -> Rows:
+    """Probabilities from the logits of a classifier.
+
+    Args:
+        logits: (..., C), one value for each label.
+
+    Returns:
+        (..., C), each row sums to 1.
+
+    Raises:
+        InvalidModelOutput: a logit is not a finite number.
+    """
+    if not np.isfinite(logits).all():
+        raise InvalidModelOutput("a logit is not a finite number")
+    # the largest logit is taken off first: the quotient stays the same, and the exponential cannot overflow
+    powers: Rows = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities: Rows = powers / powers.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
+def best_classes(probabilities: Rows, top: int) -> NDArray[np.int32]:
+    """Indices of the most probable classes, best first; of equals the lower index first.
+
+    Args:
+        probabilities: (C,).
+        top: how many to name, at least 1.
+
+    Returns:
+        (min(top, C),).
+    """
+    return np.argsort(-probabilities, kind="stable")[:top].astype(np.int32)
 
 
 def _best_candidates(boxes_cxcywh: Rows, scores: Rows, top: int) -> Rows:

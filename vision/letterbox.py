@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vision.decode import ColorOrder, Pixels
 
-FitMode = Literal["letterbox", "stretch"]
+FitMode = Literal["letterbox", "stretch", "crop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class Placement:
     Attributes:
         scale_x: input pixels per frame pixel.
         scale_y: the same, downwards; differs from ``scale_x`` by rounding, or by as much as ``stretch`` needs.
-        offset_x: input pixels left of the frame.
-        offset_y: input pixels above the frame.
+        offset_x: input pixels left of the frame; negative where its left was cut off.
+        offset_y: input pixels above the frame; negative where its top was cut off.
         frame_width: width of the frame as displayed, in pixels.
         frame_height: height of the frame as displayed, in pixels.
     """
@@ -34,13 +34,17 @@ class Placement:
 
 
 def content_wh_for(frame_wh: tuple[int, int], input_wh: tuple[int, int], mode: FitMode) -> tuple[int, int]:
-    """Size of the frame inside the input.
+    """Size of the frame inside the input; with ``crop``, before what lies outside is cut off.
 
     ``stretch`` fills the input. ``letterbox`` scales by ``min(input_w / frame_w, input_h / frame_h)`` and rounds each
-    side to the nearest pixel (half up), with at least 1.
+    side to the nearest pixel (half up), with at least 1. ``crop`` scales by the maximum instead, and covers the input.
     """
     if mode == "stretch":
         return input_wh
+    if mode == "crop":
+        scale = max(input_wh[0] / frame_wh[0], input_wh[1] / frame_wh[1])
+        width, height = (max(limit, int(size * scale + 0.5)) for size, limit in zip(frame_wh, input_wh, strict=True))
+        return width, height
     scale = min(input_wh[0] / frame_wh[0], input_wh[1] / frame_wh[1])
     width, height = (
         min(limit, max(1, int(size * scale + 0.5))) for size, limit in zip(frame_wh, input_wh, strict=True)
@@ -65,7 +69,7 @@ def letterbox(
     Args:
         rgb: (height, width, 3), possibly reduced.
         input_wh: width and height of the model's input.
-        mode: keep the aspect ratio (``letterbox``) or not (``stretch``).
+        mode: keep the aspect ratio and pad (``letterbox``) or cut (``crop``), or do not keep it (``stretch``).
         pad_value: 0 to 255, for all three channels.
         color: channel order in ``out``.
         frame_wh: width and height of the frame before it was reduced; boxes go back to these pixels.
@@ -76,7 +80,7 @@ def letterbox(
     """
     content_wh = content_wh_for(frame_wh, input_wh, mode)
     content = content_view(out, input_wh=input_wh, content_wh=content_wh, pad_value=pad_value)
-    resize_into(rgb, content)
+    resize_into(centred_cut(rgb, input_wh) if mode == "crop" else rgb, content)
     if color == "bgr":
         cv2.cvtColor(content, cv2.COLOR_RGB2BGR, dst=content)
     return placement_for(frame_wh, input_wh, content_wh)
@@ -101,12 +105,32 @@ def content_view(out: Pixels, *, input_wh: tuple[int, int], content_wh: tuple[in
             f"out must be uint8 ({input_wh[1]}, {input_wh[0]}, 3) with contiguous rows, "
             f"got {out.dtype} {out.shape} with strides {out.strides}"
         )
-    left, top = (input_wh[0] - content_wh[0]) // 2, (input_wh[1] - content_wh[1]) // 2
-    right, bottom = left + content_wh[0], top + content_wh[1]
+    width, height = (min(limit, size) for limit, size in zip(input_wh, content_wh, strict=True))
+    left, top = (input_wh[0] - width) // 2, (input_wh[1] - height) // 2
+    right, bottom = left + width, top + height
     for padding in (out[:top], out[bottom:], out[top:bottom, :left], out[top:bottom, right:]):
         if padding.size:
             padding.fill(pad_value)
     return out[top:bottom, left:right]
+
+
+def centred_cut(pixels: Pixels, input_wh: tuple[int, int]) -> Pixels:
+    """The largest part in the middle of a picture that has the shape of the input, to the nearest whole pixel.
+
+    Args:
+        pixels: (height, width, 3).
+        input_wh: width and height of the model's input.
+
+    Returns:
+        A view.
+    """
+    height, width = pixels.shape[:2]
+    scale = min(width / input_wh[0], height / input_wh[1])
+    part_width, part_height = (
+        min(side, max(1, int(size * scale + 0.5))) for side, size in zip((width, height), input_wh, strict=True)
+    )
+    left, top = (width - part_width) // 2, (height - part_height) // 2
+    return pixels[top : top + part_height, left : left + part_width]
 
 
 def resize_into(pixels: Pixels, content: Pixels) -> None:

@@ -14,7 +14,15 @@ from dataclasses import dataclass
 
 from vision.decode import ColorOrder, Pixels, decode_pixels
 from vision.image_header import read_image_header
-from vision.letterbox import FitMode, Placement, content_view, content_wh_for, placement_for, resize_into
+from vision.letterbox import (
+    FitMode,
+    Placement,
+    centred_cut,
+    content_view,
+    content_wh_for,
+    placement_for,
+    resize_into,
+)
 
 DEFAULT_MAX_PIXELS = 50_000_000
 
@@ -49,7 +57,7 @@ def prepare_frame(
     Args:
         data: a JPEG, PNG, WebP or BMP.
         input_wh: width and height of the model's input.
-        mode: keep the aspect ratio (``letterbox``) or not (``stretch``).
+        mode: keep the aspect ratio and pad (``letterbox``) or cut (``crop``), or do not keep it (``stretch``).
         pad_value: 0 to 255, for all three channels.
         color: channel order in ``out``.
         max_pixels: pictures with more pixels are refused before decoding.
@@ -66,6 +74,8 @@ def prepare_frame(
     content = content_view(out, input_wh=input_wh, content_wh=content_wh, pad_value=pad_value)
     pixels = decode_pixels(data, header, target_wh=content_wh, max_pixels=max_pixels, color=color, buffer=content)
     decoded = time.perf_counter()
+    if mode == "crop" and pixels is not content:
+        pixels = centred_cut(pixels, input_wh)
     resize_into(pixels, content)
     return PreparedFrame(
         placement=placement_for(frame_wh, input_wh, content_wh),

@@ -47,6 +47,13 @@ def test_the_hash_names_seed_and_size() -> None:
     assert len({data_set_hash(1, 10), data_set_hash(2, 10), data_set_hash(1, 11)}) == 3
 
 
+def test_the_first_frames_alone(cache: FrameCache) -> None:
+    part = cache.first(4)
+    assert len(part) == len(part.hard) == len(part.placements) == 4
+    assert all(np.array_equal(part.labels_of(index)[0], cache.labels_of(index)[0]) for index in range(4))
+    assert len(part.classes) == sum(len(cache.labels_of(index)[1]) for index in range(4))
+
+
 def test_an_epoch_is_repeatable_and_epochs_differ(cache: FrameCache) -> None:
     def images(epoch: int) -> NDArray[np.uint8]:
         groups = training_groups(cache, batch_size=2, clean_share=1.0, seed=1, epoch=epoch)

@@ -5,9 +5,10 @@ import onnx
 import pytest
 import torch
 
-from model_training.export import ExportMismatch, ExportParity, export_detector, fused
+from model_training.export import ExportMismatch, ExportParity, export_network, fused
 from model_training.network import DecodedDetector, Detector, cell_centres
 from model_training.network_settings import NetworkSettings
+from model_training.part_classifier import PartClassifier
 from model_training.predict import OnnxDetector
 
 TINY = NetworkSettings("tiny", (16, 16, 16, 16, 16), (1, 1, 1, 1), (16, 16, 16), 16, 1, "silu")
@@ -26,9 +27,9 @@ def detector() -> Detector:
 @pytest.fixture(scope="module")
 def exported(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("export") / "model.onnx"
-    parities = export_detector(detector, path)
+    parities = export_network(detector, path)
     assert [parity.batch for parity in parities] == [1, 8]
-    assert max(max(parity.scores, parity.boxes_share) for parity in parities) <= 1e-4
+    assert max(parity.largest for parity in parities) <= 1e-4
     return path
 
 
@@ -82,6 +83,15 @@ def test_cell_centres() -> None:
 
 
 def test_a_mismatch_says_what_was_measured() -> None:
-    error = ExportMismatch(ExportParity(batch=8, boxes_px=3.0, boxes_share=3.0 / 416, scores=0.25))
+    error = ExportMismatch(ExportParity(batch=8, boxes_px=3.0, scores=0.25))
     assert "batch 8" in str(error)
     assert "3.00e+00 px" in str(error)
+
+
+def test_a_classifier_gives_logits(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    parities = export_network(PartClassifier((16, 16, 16, 16)), tmp_path / "model.onnx")
+    assert max(parity.largest for parity in parities) <= 1e-4
+    (logits,) = onnx.load(tmp_path / "model.onnx").graph.output
+    sizes = [size.dim_value or size.dim_param for size in logits.type.tensor_type.shape.dim]
+    assert (logits.name, sizes) == ("logits", ["batch", 7])

@@ -1,16 +1,23 @@
 import math
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
+from model_training.batches import Batch
 from model_training.checkpoint import load_checkpoint
 from model_training.frame_cache import FrameCache
+from model_training.job import detection_loss
+from model_training.network import Detector
 from model_training.network_settings import NetworkSettings
 from model_training.schedule import learning_rate_factor
 from model_training.train import Trainer, TrainingSettings
+from model_training.training_task import DetectionTask
 
 TINY = NetworkSettings("tiny", (16, 16, 16, 16, 16), (1, 1, 1, 1), (16, 16, 16), 16, 1, "relu")
 SETTINGS = TrainingSettings(epochs=3, batch_size=2, warmup_steps=2)
@@ -31,6 +38,13 @@ def cache() -> FrameCache:
     )
 
 
+def trainer_in(
+    folder: Path, settings: TrainingSettings = SETTINGS, clock: Callable[[], float] = time.monotonic
+) -> Trainer:
+    torch.manual_seed(settings.seed)
+    return Trainer(Detector(TINY, 6), TINY.name, DetectionTask(detection_loss()), settings, folder, clock=clock)
+
+
 class Killed(Exception):
     pass
 
@@ -49,12 +63,12 @@ class ClockThatKills:
 
 
 def test_a_killed_training_goes_on_where_its_checkpoint_stands(cache: FrameCache, tmp_path: Path) -> None:
-    whole = Trainer(TINY, SETTINGS, tmp_path / "whole")
+    whole = trainer_in(tmp_path / "whole")
     whole.fit(cache, cache)
-    killed = Trainer(TINY, SETTINGS, tmp_path / "killed", clock=ClockThatKills(4))
+    killed = trainer_in(tmp_path / "killed", clock=ClockThatKills(4))
     with pytest.raises(Killed):
         killed.fit(cache, cache)
-    again = Trainer(TINY, SETTINGS, tmp_path / "killed")
+    again = trainer_in(tmp_path / "killed")
     assert again.finished_epochs == 2
     again.fit(cache, cache)
     assert again.finished_epochs == 3
@@ -63,7 +77,7 @@ def test_a_killed_training_goes_on_where_its_checkpoint_stands(cache: FrameCache
 
 
 def test_a_run_leaves_checkpoint_table_and_plot(cache: FrameCache, tmp_path: Path) -> None:
-    Trainer(TINY, replace(SETTINGS, epochs=1), tmp_path).fit(cache, cache)
+    trainer_in(tmp_path, replace(SETTINGS, epochs=1)).fit(cache, cache)
     assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.pt", "losses.csv", "losses.png"}
     assert (tmp_path / "losses.csv").read_text().splitlines()[0] == "epoch,train_loss,val_loss,minutes"
     assert (tmp_path / "losses.png").read_bytes()[:4] == b"\x89PNG"
@@ -73,17 +87,41 @@ def test_a_run_leaves_checkpoint_table_and_plot(cache: FrameCache, tmp_path: Pat
 
 
 def test_a_half_written_checkpoint_is_never_read(cache: FrameCache, tmp_path: Path) -> None:
-    Trainer(TINY, replace(SETTINGS, epochs=1), tmp_path).fit(cache, cache)
+    trainer_in(tmp_path, replace(SETTINGS, epochs=1)).fit(cache, cache)
     (tmp_path / "checkpoint.tmp").write_bytes(b"half a file")
-    assert Trainer(TINY, SETTINGS, tmp_path).finished_epochs == 1
+    assert trainer_in(tmp_path).finished_epochs == 1
 
 
 def test_a_finished_training_is_not_repeated(cache: FrameCache, tmp_path: Path) -> None:
     settings = replace(SETTINGS, epochs=1)
-    Trainer(TINY, settings, tmp_path).fit(cache, cache)
+    trainer_in(tmp_path, settings).fit(cache, cache)
     written = (tmp_path / "checkpoint.pt").stat().st_mtime_ns
-    Trainer(TINY, settings, tmp_path).fit(cache, cache)
+    trainer_in(tmp_path, settings).fit(cache, cache)
     assert (tmp_path / "checkpoint.pt").stat().st_mtime_ns == written
+
+
+class WorseningTask:
+    """Learns nothing; its validation loss is given."""
+
+    def __init__(self, validation_losses: list[float]) -> None:
+        self._losses = iter(validation_losses)
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        if torch.is_grad_enabled():
+            return sum((parameter.sum() for parameter in model.parameters()), torch.zeros(()))
+        return torch.tensor(next(self._losses))
+
+
+def test_the_best_epoch_is_kept_and_patience_ends(cache: FrameCache, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, epochs=9, patience=2)
+    begun = Trainer(nn.Conv2d(3, 2, 1), "toy", WorseningTask([3.0]), replace(settings, epochs=1), tmp_path)
+    begun.fit(cache, cache)
+    trainer = Trainer(nn.Conv2d(3, 2, 1), "toy", WorseningTask([1.0, 2.0, 1.5]), settings, tmp_path)
+    best = trainer.fit(cache, cache)
+    assert [row["val_loss"] for row in trainer.history] == [3.0, 1.0, 2.0, 1.5]
+    checkpoint = load_checkpoint(tmp_path / "checkpoint.pt")
+    assert torch.equal(best.state_dict()["weight"], checkpoint.best["weight"])
+    assert not torch.equal(checkpoint.best["weight"], checkpoint.average["weight"])
 
 
 def test_the_learning_rate_warms_up_and_falls() -> None:

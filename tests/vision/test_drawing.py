@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vision.drawing import class_color, draw_detections
+from vision.drawing import class_color, draw_detections, draw_label
 
 LABELS = ["scratch", "pit"]
 
@@ -49,3 +49,13 @@ def test_colors_of_neighbouring_classes_differ_clearly() -> None:
     for index in range(24):
         first, second = np.array(class_color(index)), np.array(class_color(index + 1))
         assert np.abs(first - second).sum() > 100
+
+
+@pytest.mark.parametrize("shape", [(480, 640, 3), (8, 8, 3)])
+def test_a_label_is_written_on_the_color_of_its_class(shape: tuple[int, int, int]) -> None:
+    frame = np.full(shape, 128, np.uint8)
+    drawn = draw_label(frame, "pass 0.97", 2)
+    assert tuple(drawn[0, 0]) == class_color(2)
+    assert (frame == 128).all()
+    if shape[0] > 100:
+        assert (drawn[100:] == 128).all()

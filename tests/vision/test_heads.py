@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vision.errors import InvalidModelOutput
-from vision.heads import decode_yolov5, decode_yolov8
+from vision.heads import best_classes, decode_yolov5, decode_yolov8, softmax
 
 PREDICTIONS = np.array(
     [
@@ -71,3 +71,26 @@ def test_wrong_shapes_are_named() -> None:
         decode_yolov8(np.zeros((4, 9), np.float32))
     with pytest.raises(ValueError, match=r"predictions must be \(A, 5 \+ C\), got \(9, 5\)"):
         decode_yolov5(np.zeros((9, 5), np.float32))
+
+
+def test_softmax_of_literal_logits() -> None:
+    logits = np.log(np.array([[1, 2, 5], [4, 4, 8]], np.float32))
+    np.testing.assert_allclose(softmax(logits), [[0.125, 0.25, 0.625], [0.25, 0.25, 0.5]], rtol=1e-6)
+
+
+def test_softmax_of_large_logits_does_not_overflow() -> None:
+    np.testing.assert_allclose(softmax(np.array([1e30, 0, -1e30], np.float32)), [1, 0, 0])
+    assert softmax(np.zeros(4, np.float32)).dtype == np.float32
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_logits_that_are_no_numbers(value: float) -> None:
+    with pytest.raises(InvalidModelOutput, match="a logit is not a finite number"):
+        softmax(np.array([0, value], np.float32))
+
+
+def test_best_classes_first_and_the_first_of_equals() -> None:
+    probabilities = np.array([0.1, 0.3, 0.3, 0.2, 0.1], np.float32)
+    assert best_classes(probabilities, 5).tolist() == [1, 2, 3, 0, 4]
+    assert best_classes(probabilities, 2).tolist() == [1, 2]
+    assert best_classes(probabilities, 9).dtype == np.int32

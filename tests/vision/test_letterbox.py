@@ -23,6 +23,10 @@ Pixels = NDArray[np.uint8]
         ((1, 1), (416, 320), "letterbox", (320, 320)),
         ((1280, 960), (416, 320), "stretch", (416, 320)),
         ((1, 5000), (416, 320), "stretch", (416, 320)),
+        ((1280, 720), (224, 224), "crop", (398, 224)),
+        ((720, 1280), (224, 224), "crop", (224, 398)),
+        ((1280, 960), (416, 320), "crop", (427, 320)),
+        ((2, 1), (224, 224), "crop", (448, 224)),
     ],
 )
 def test_content_size(
@@ -58,6 +62,31 @@ def test_stretch_has_no_padding() -> None:
     out, placement = run(np.full((4, 2, 3), 200, np.uint8), (8, 8), "stretch")
     assert (out == 200).all()
     assert placement == Placement(4.0, 2.0, 0, 0, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("shape_wh", "columns", "rows"),
+    [((12, 6), slice(3, 9), slice(0, 6)), ((6, 13), slice(0, 6), slice(3, 9)), ((6, 6), slice(0, 6), slice(0, 6))],
+)
+def test_crop_keeps_the_middle(shape_wh: tuple[int, int], columns: slice, rows: slice) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (shape_wh[1], shape_wh[0], 3), dtype=np.uint8)
+    out, placement = run(rgb, (6, 6), "crop")
+    np.testing.assert_array_equal(out, rgb[rows, columns])
+    assert (placement.offset_x, placement.offset_y) == ((6 - shape_wh[0]) // 2, (6 - shape_wh[1]) // 2)
+
+
+def test_crop_fills_the_input_and_boxes_come_back() -> None:
+    rgb = np.zeros((720, 1280, 3), np.uint8)
+    rgb[200:400, 500:800] = 255
+    out, placement = run(rgb, (224, 224), "crop")
+    ys, xs = np.nonzero(out[..., 0] > 127)
+    box = np.array([[xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]], np.float32)
+    np.testing.assert_allclose(to_frame(box, placement), [[500, 200, 800, 400]], atol=4)
+
+
+def test_crop_of_a_thread_of_pixels_needs_no_more_memory_than_the_input() -> None:
+    out, _ = run(np.full((1, 60_000, 3), 9, np.uint8), (224, 224), "crop")
+    assert (out == 9).all()
 
 
 def test_equal_size_is_a_copy() -> None:

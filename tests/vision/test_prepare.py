@@ -127,3 +127,17 @@ def test_errors_come_through() -> None:
     assert ok
     with pytest.raises(ImageTooLarge):
         prepare_frame(png.tobytes(), input_wh=(416, 320), max_pixels=99, out=out)
+
+
+@pytest.mark.parametrize("frame_wh", [(1280, 720), (720, 1280), (230, 224), (224, 224), (100, 60)])
+def test_crop_shows_the_middle_of_the_reduced_frame(scene: Draw, encode: Encode, frame_wh: tuple[int, int]) -> None:
+    """Against a resize of the whole frame to the size that covers the input, from which the middle is cut."""
+    data = encode(scene(*frame_wh, seed=3), "png")
+    scale = max(224 / side for side in frame_wh)
+    covering = (max(224, round(frame_wh[0] * scale)), max(224, round(frame_wh[1] * scale)))
+    whole = prepared(data, covering, "stretch").astype(np.float32)
+    left, top = (covering[0] - 224) // 2, (covering[1] - 224) // 2
+    difference = np.abs(prepared(data, (224, 224), "crop") - whole[top : top + 224, left : left + 224])
+    # the cut is at whole pixels of the frame, so up to half of one away
+    assert difference.mean() <= 6.0
+    assert np.median(difference) <= 1.0

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model_training.matching import ClassMatches
+from vision.matching import ClassMatches
 
 LOWEST, HIGHEST = 0.05, 0.9
 FALLBACK = 0.25

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from model_training.matching import ClassMatches
-from model_training.thresholds import best_f1_threshold
+from vision.matching import ClassMatches
+from vision.thresholds import best_f1_threshold
 
 
 def matches(scores: list[float], hits: list[bool], truths: int) -> ClassMatches:

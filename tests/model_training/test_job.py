@@ -1,0 +1,106 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from contracts.training_job import TrainingJob, TrainingResult
+from model_training.__main__ import main
+from model_training.job import TeacherOfAnotherKind, do_job
+from model_training.network import parameter_count
+from model_training.networks import load_network, new_network
+from model_training.weights_file import load_weights, save_weights
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("jobs")
+    for seed, name in enumerate(("student", "parts")):
+        save_weights(new_network(name, seed=seed).state_dict(), folder / f"{name}.npz")
+    return folder
+
+
+def run(folder: Path, name: str, **job: object) -> TrainingResult:
+    content = {"output": str(folder / name), "weights": str(folder / "student.npz"), "network": "student"} | job
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(content))
+    assert main(["--folder", str(folder / "training"), "work", str(path)]) == 0
+    return TrainingResult.model_validate_json((folder / name / "result.json").read_bytes())
+
+
+def test_export_writes_a_model_equal_to_the_network(folder: Path) -> None:
+    result = run(folder, "export", action="export")
+    assert set(result.parity) == {1, 8}
+    assert max(result.parity.values()) <= 1e-4
+    assert result.parameter_count == parameter_count(load_network("student", folder / "student.npz"))
+    assert result.onnx is not None
+    session = onnxruntime.InferenceSession(str(folder / "export" / result.onnx), providers=["CPUExecutionProvider"])
+    (rows,) = session.run(None, {"images": np.zeros((3, 3, 320, 416), np.float32)})
+    assert rows.shape == (3, 10, 2730)
+
+
+def test_pruning_gives_a_smaller_network_that_goes_on_learning(folder: Path) -> None:
+    result = run(folder, "prune", action="prune", parameter_reduction=0.4, epochs=1, frame_count=16, network="parts",
+                 weights=str(folder / "parts.npz"))  # fmt: skip
+    before = parameter_count(load_network("parts", folder / "parts.npz"))
+    smaller = load_network("parts", folder / "prune" / result.weights)
+    assert parameter_count(smaller) == result.parameter_count < 0.75 * before
+    assert any("parameters removed" in note for note in result.notes)
+
+
+def test_distillation_changes_the_student_and_is_not_repeated(folder: Path) -> None:
+    job = {"action": "distill", "teacher_network": "student", "teacher_weights": str(folder / "student.npz")}
+    result = run(folder, "distill", **job, epochs=1, frame_count=16)
+    before, after = load_weights(folder / "student.npz"), load_weights(folder / "distill" / result.weights)
+    assert before.keys() == after.keys()
+    assert not torch.equal(before["stem.conv.weight"], after["stem.conv.weight"])
+    written = (folder / "distill" / "weights.npz").stat().st_mtime_ns
+    assert run(folder, "distill", **job, epochs=1, frame_count=16) == result
+    assert (folder / "distill" / "weights.npz").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"action": "paint"}, "action: Input should be"),
+        ({"action": "prune"}, "needs parameter_reduction"),
+        ({"action": "distill"}, "needs teacher_network"),
+        ({"network": "giant"}, "there is no network 'giant'"),
+        ({"weights": "nowhere.npz"}, "nowhere.npz"),
+        ({"network": "parts"}, "of another network"),
+        ({"color": "red"}, "color: Extra inputs"),
+    ],
+)
+def test_bad_jobs(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, str], message: str
+) -> None:
+    content = {"action": "export", "network": "student", "weights": str(folder / "student.npz")}
+    content["output"] = str(tmp_path / "out")
+    (tmp_path / "job.json").write_text(json.dumps(content | change))
+    assert main(["work", str(tmp_path / "job.json")]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out" / "result.json").exists()
+
+
+def test_a_classifier_learns_from_a_classifier(folder: Path) -> None:
+    weights = str(folder / "parts.npz")
+    job = {"action": "distill", "network": "parts", "weights": weights}
+    result = run(
+        folder, "classifier", **job, teacher_network="parts", teacher_weights=weights, epochs=1, frame_count=16
+    )
+    assert (folder / "classifier" / result.weights).is_file()
+
+
+def test_a_classifier_cannot_learn_from_a_detector(folder: Path, tmp_path: Path) -> None:
+    job = TrainingJob(
+        action="distill",
+        network="parts",
+        weights=folder / "parts.npz",
+        teacher_network="student",
+        teacher_weights=folder / "student.npz",
+        output=tmp_path,
+    )
+    with pytest.raises(TeacherOfAnotherKind, match="'parts' cannot learn from 'student'"):
+        do_job(job, tmp_path)
