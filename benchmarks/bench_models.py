@@ -8,13 +8,17 @@ from pathlib import Path
 import onnx
 import onnx.shape_inference
 import onnx.utils
-import yaml
 
 from benchmarks.yolov8n_graph import CLASSES, build_yolov8n_sized
-from model_compiler.pipeline import build as compile_build
-from model_compiler.recipe import read_recipe
+from model_compiler.graph.onnx_model import read_model_file
+from model_compiler.packaging.build_directory import write_build
+from model_compiler.recipe import Recipe
+from model_compiler.source import plain_artifact
+from model_compiler.stages import graft, package
+from model_compiler.variant import BuildVariant
 
 HARDWARE_CLASS = "x86-cpu"
+BF16 = BuildVariant(variant="bf16", backend="openvino")
 DEMO_MODEL = "defects"
 YOLO_SIZES = {"yolov8n-320": 320, "yolov8n-640": 640}
 KNOWN_MODELS = (DEMO_MODEL, *YOLO_SIZES)
@@ -93,14 +97,18 @@ def make_yolo_model(name: str, size: int, work: Path) -> BenchModel:
     folder.mkdir()
     plain = folder / "plain.onnx"
     onnx.save_model(build_yolov8n_sized(size, size), plain)
-    recipe = {
-        "model": name,
-        "version": "1.0.0",
-        "description": "Random weights, of the size and operators of YOLOv8n; measures speed",
-        "onnx": plain.name,
-        "labels": [f"class-{index}" for index in range(CLASSES)],
-        "targets": {HARDWARE_CLASS: {"backend": "openvino"}},
-    }
-    path = folder / "recipe.yaml"
-    path.write_text(yaml.safe_dump(recipe))
-    return BenchModel(name, compile_build(read_recipe(path), HARDWARE_CLASS, folder / "builds"), plain, 1 / 255)
+    recipe = Recipe.model_validate(
+        {
+            "model": name,
+            "version": "1.0.0",
+            "description": "Random weights, of the size and operators of YOLOv8n; measures speed",
+            "onnx": plain,
+            "labels": [f"class-{index}" for index in range(CLASSES)],
+            "targets": {HARDWARE_CLASS: {"variants": [BF16]}},
+        }
+    )
+    # without `verify`: random weights have no detections that two precisions could agree on
+    source = plain_artifact(read_model_file(plain), recipe, HARDWARE_CLASS).knowing(variant=BF16)
+    files = package.run(graft.run(source, recipe), recipe).build
+    directory = write_build(recipe.build_name(HARDWARE_CLASS), files, folder / "builds")
+    return BenchModel(name, directory, plain, 1 / 255)

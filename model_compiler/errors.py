@@ -6,15 +6,24 @@
     +-- InputFileMissing       a file that the recipe or command names is not there
     +-- InvalidRecipe          the recipe is not valid YAML, or a key or value is wrong
     +-- NoSuchTarget           the recipe does not build for this hardware class
+    +-- UnknownHardwareClass   there is no hardware class of this name
+    +-- InvalidHardwareClass   the file of a hardware class is not valid YAML, or a key or value is wrong
+    +-- InvalidAnswer          an answer to a question of the planner cannot be, alone or with another
     +-- InvalidMetrics         the metrics file of the training is not as expected
     +-- ModelError
     |   +-- NotOnnx            the file is something else
     |   +-- UnexpectedTensor   the graph's input or output is not what the recipe says
     |   +-- UnsupportedModel   a valid graph that a stage cannot handle
+    |   +-- UnsupportedNode    a node's operator does not exist, or not in this version
+    |   +-- InvalidWeights     weights that are NaN or infinite
+    +-- TrainerFailed          the trainer, another program, could not do its job
+    +-- CalibrationMissing     an INT8 variant without frames to calibrate it with
+    +-- NoVariantLeft          no way to run the model is inside the gate; nothing was packaged
     +-- BuildExists            builds are immutable: this one is there already
     +-- InvalidBuild           a build directory contradicts its manifest, card or configuration
 """
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,6 +57,32 @@ class NoSuchTarget(CompileError):
         super().__init__(f"{asked}: the recipe builds for {', '.join(self.available)}; choose one with --for")
 
 
+class UnknownHardwareClass(CompileError):
+    """There is no hardware class of this name."""
+
+    def __init__(self, name: str, available: Sequence[str]) -> None:
+        self.name, self.available = name, tuple(available)
+        near = difflib.get_close_matches(name, self.available, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        super().__init__(f"there is no hardware class {name!r}: {hint}known are {', '.join(self.available)}")
+
+
+class InvalidHardwareClass(CompileError):
+    """The file of a hardware class cannot be read; every problem is listed."""
+
+    def __init__(self, path: Path, problems: Sequence[str]) -> None:
+        self.path, self.problems = path, tuple(problems)
+        super().__init__(f"hardware class {path}: " + "; ".join(self.problems))
+
+
+class InvalidAnswer(CompileError):
+    """An answer given to the planner cannot be: of the wrong kind, or against another one."""
+
+    def __init__(self, flag: str, problem: str) -> None:
+        self.flag, self.problem = flag, problem
+        super().__init__(f"{flag}: {problem}")
+
+
 class InvalidMetrics(CompileError):
     """A metrics file does not have the keys that a card needs."""
 
@@ -78,6 +113,55 @@ class UnexpectedTensor(ModelError):
 
 class UnsupportedModel(ModelError):
     """A valid graph that a stage cannot handle; the message says why."""
+
+
+class UnsupportedNode(ModelError):
+    """A node cannot be computed by anything that reads standard ONNX."""
+
+    def __init__(self, node: str, op: str, domain: str, reason: str) -> None:
+        self.node, self.op, self.domain, self.reason = node, op, domain, reason
+        super().__init__(f"{node}: operator {op} of domain {domain}: {reason}")
+
+
+class InvalidWeights(ModelError):
+    """A constant of the graph has values that are not finite: the training went wrong, or the file is damaged."""
+
+    def __init__(self, tensor: str, reader: str, *, nan_count: int, infinite_count: int, size: int) -> None:
+        self.tensor, self.reader = tensor, reader
+        self.nan_count, self.infinite_count, self.size = nan_count, infinite_count, size
+        found = ", ".join(
+            f"{count} {kind}" for count, kind in ((nan_count, "NaN"), (infinite_count, "infinite")) if count
+        )
+        super().__init__(
+            f"weights {tensor!r}, read by {reader}: {found} of {size} values; export the model again from a checkpoint"
+            " whose weights are finite"
+        )
+
+
+class TrainerFailed(CompileError):
+    """The trainer of a recipe could not do what it was asked for."""
+
+    def __init__(self, command: Sequence[str], action: str, problem: str) -> None:
+        self.command, self.action, self.problem = tuple(command), action, problem
+        super().__init__(f"trainer {' '.join(self.command)!r}, {action}: {problem}")
+
+
+class CalibrationMissing(CompileError):
+    """A recipe names an INT8 variant, but no frames to calibrate it with."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        super().__init__(
+            f"INT8 of {model} needs calibration frames: add `calibration: {{frames: <folder>}}` to its recipe"
+        )
+
+
+class NoVariantLeft(CompileError):
+    """Every variant was refused or misses the gate; the reasons are listed and nothing was packaged."""
+
+    def __init__(self, build: str, reasons: Sequence[str]) -> None:
+        self.build, self.reasons = build, tuple(reasons)
+        super().__init__(f"{build} was not packaged: " + "; ".join(self.reasons))
 
 
 class BuildExists(CompileError):

@@ -1,19 +1,21 @@
 """A recipe: one YAML file that says how a release is built for each hardware class."""
 
-import difflib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.model_card import NmsSpec, Thresholds
-from model_compiler.errors import InputFileMissing, InvalidRecipe, NoSuchTarget
+from model_compiler.errors import NoSuchTarget
+from model_compiler.evaluation.gate import GateSettings
+from model_compiler.evaluation.settings import EvaluationSettings
 from model_compiler.graph.detector_output import Head
+from model_compiler.packaging.serving_settings import ServingSettings
+from model_compiler.quantization.settings import QuantizationSettings
+from model_compiler.variant import BuildVariant
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
-StageName = Literal["graft", "package"]
+Task = Literal["detection", "classification"]
 Triple = tuple[float, float, float]
 
 
@@ -30,7 +32,7 @@ class NetworkInput(_RecipePart):
     width: int | None = Field(default=None, ge=1, le=8192)
     height: int | None = Field(default=None, ge=1, le=8192)
     color: Literal["rgb", "bgr"] = "rgb"
-    mode: Literal["letterbox", "stretch"] = "letterbox"
+    mode: Literal["letterbox", "stretch", "crop"] = "letterbox"
     pad_value: int = Field(default=114, ge=0, le=255)
     scale: float = Field(default=1.0 / 255.0, gt=0.0)
     mean: Triple = (0.0, 0.0, 0.0)
@@ -45,61 +47,113 @@ class NetworkOutput(_RecipePart):
 
 
 class Target(_RecipePart):
-    """How one hardware class runs the model. ``auto`` precision is chosen by the machine that loads the build."""
+    """How one hardware class may run the model; without ``variants`` the hardware class itself says so."""
 
-    backend: Literal["onnxruntime", "openvino"]
-    precision: Literal["auto", "f32", "bf16"] = "auto"
-
-
-class Serving(_RecipePart):
-    """Batching and queueing in Triton.
-
-    Attributes:
-        max_batch_size: Used where the model's batch axis is open.
-        warmup_batch_sizes: Batch sizes run once before the model is ready; None means 1 and ``max_batch_size``.
-        queue_size: Requests that may wait in Triton.
-        queue_timeout_seconds: Longest wait in Triton; a request's own timeout can only shorten it.
-    """
-
-    max_batch_size: int = Field(default=4, ge=1, le=128)
-    warmup_batch_sizes: tuple[Annotated[int, Field(ge=1)], ...] | None = None
-    queue_size: int = Field(default=64, ge=1)
-    queue_timeout_seconds: float = Field(default=10.0, gt=0.0)
+    variants: tuple[BuildVariant, ...] = ()
 
     @model_validator(mode="after")
-    def _warmup_fits(self) -> Self:
-        if any(size > self.max_batch_size for size in self.warmup_batch_sizes or ()):
-            raise ValueError(f"warmup_batch_sizes must not exceed max_batch_size {self.max_batch_size}")
+    def _variants_differ(self) -> Self:
+        if len(set(self.variants)) != len(self.variants):
+            raise ValueError(f"variants must differ, got {', '.join(map(str, self.variants))}")
         return self
 
 
+class Distillation(_RecipePart):
+    """The network learns from a larger one before it is compiled (Hinton et al. 2015).
+
+    Attributes:
+        teacher_network, teacher_weights: What it learns from.
+        temperature: Softens both outputs; the loss is scaled by its square.
+        alpha: Share of the teacher in the loss; the rest is the task's own.
+    """
+
+    teacher_network: str
+    teacher_weights: Path
+    temperature: float = Field(default=4.0, gt=0.0)
+    alpha: float = Field(default=0.5, ge=0.0, le=1.0)
+    epochs: int = Field(default=10, ge=1)
+
+
+class Pruning(_RecipePart):
+    """Channels are removed until this share of the parameters is gone, then the rest is fine-tuned."""
+
+    parameter_reduction: float = Field(default=0.45, gt=0.0, lt=1.0)
+    epochs: int = Field(default=4, ge=1)
+
+
+class TrainerSource(_RecipePart):
+    """A trained network in its trainer's own form, for what cannot be done on ONNX.
+
+    Attributes:
+        command: The trainer, called as ``<command> work job.json``.
+        network: The trainer's name for it.
+        weights: The trainer's file.
+        frame_count: Frames that distillation and pruning train on; None leaves it to the trainer.
+    """
+
+    command: tuple[str, ...] = Field(default=("outpost-train",), min_length=1)
+    network: str
+    weights: Path
+    frame_count: int | None = Field(default=None, ge=1)
+    distill: Distillation | None = None
+    prune: Pruning | None = None
+
+
 class Recipe(_RecipePart):
-    """One release of a model. Paths are relative to the recipe's folder until it is read by ``read_recipe``."""
+    """One release of a model. Paths are relative to the recipe's folder until it is read by ``read_recipe``.
+
+    Attributes:
+        onnx: The plain FP32 model; or else ``trainer``.
+        trainer: Who exports it, and distils and prunes it before.
+        grafted: Whether the build takes camera pixels and gives candidates or probabilities.
+        calibration: Frames like those of the site; needed for INT8.
+        thresholds: None takes those with the best F1 score on labelled calibration frames, or the card's default.
+        evaluation: Frames that accuracy and speed are measured on; without it, nothing is measured.
+        gate: What the build may cost.
+        compare_range_methods: Also measure INT8 with ranges chosen by each method, for the report.
+        seed: Of everything random.
+    """
 
     model: Name
     version: str = Field(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")
     description: str = ""
-    onnx: Path
-    metrics: Path | None = None
+    changelog: tuple[str, ...] = ()
+    task: Task = "detection"
+    onnx: Path | None = None
+    trainer: TrainerSource | None = None
     labels: tuple[str, ...] = Field(min_length=1)
     input: NetworkInput = NetworkInput()
     output: NetworkOutput = NetworkOutput()
-    thresholds: Thresholds = Thresholds()
+    thresholds: Thresholds | None = None
     nms: NmsSpec = NmsSpec()
+    grafted: bool = True
+    calibration: QuantizationSettings | None = None
+    evaluation: EvaluationSettings | None = None
+    gate: GateSettings = GateSettings()
+    compare_range_methods: bool = False
     targets: dict[Name, Target] = Field(min_length=1)
-    serving: Serving = Serving()
-    stages: tuple[StageName, ...] = ("graft", "package")
+    serving: ServingSettings = ServingSettings()
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        if (self.onnx is None) == (self.trainer is None):
+            raise ValueError("name either onnx or trainer as the source of the model")
+        return self
 
     @model_validator(mode="after")
     def _makes_a_card(self) -> Self:
-        unknown = sorted(set(self.thresholds.by_label) - set(self.labels))
+        unknown = sorted(set(self.card_thresholds.by_label) - set(self.labels))
         if unknown:
             raise ValueError(f"thresholds.by_label names {unknown}, which are not among the labels {list(self.labels)}")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError(f"labels must differ, got {list(self.labels)}")
-        if not self.stages or self.stages[-1] != "package":
-            raise ValueError("stages must end with 'package'")
         return self
+
+    @property
+    def card_thresholds(self) -> Thresholds:
+        """The thresholds given, or the card's default."""
+        return self.thresholds or Thresholds()
 
     def target(self, hardware_class: str | None) -> str:
         """The hardware class to build for: the one asked for, or the only one.
@@ -113,40 +167,6 @@ class Recipe(_RecipePart):
             raise NoSuchTarget(hardware_class, tuple(self.targets))
         return hardware_class
 
-
-def read_recipe(path: Path) -> Recipe:
-    """Read a recipe; its paths become relative to the working directory.
-
-    Raises:
-        InputFileMissing: There is no such file.
-        InvalidRecipe: It is not YAML, or a key or value is wrong.
-    """
-    if not path.is_file():
-        raise InputFileMissing(path, "recipe")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidRecipe(path, [f"not valid YAML: {' '.join(str(error).split())}"]) from error
-    if not isinstance(content, Mapping):
-        raise InvalidRecipe(path, ["it must be a mapping of keys to values"])
-    try:
-        recipe = Recipe.model_validate(content)
-    except ValidationError as error:
-        raise InvalidRecipe(path, [_problem(item) for item in error.errors()]) from error
-    beside = path.parent
-    metrics = None if recipe.metrics is None else beside / recipe.metrics
-    return recipe.model_copy(update={"onnx": beside / recipe.onnx, "metrics": metrics})
-
-
-def _problem(item: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in item["loc"]) or "recipe"
-    if item["type"] != "extra_forbidden":
-        return f"{place}: {item['msg'].removeprefix('Value error, ')}"
-    key = str(item["loc"][-1])
-    near = difflib.get_close_matches(key, sorted(_known_keys()), n=1)
-    return f"{place}: there is no such key" + (f"; did you mean {near[0]!r}?" if near else "")
-
-
-def _known_keys() -> set[str]:
-    parts = (Recipe, NetworkInput, NetworkOutput, Target, Serving, Thresholds, NmsSpec)
-    return {key for part in parts for key in part.model_fields}
+    def build_name(self, hardware_class: str) -> str:
+        """``<model>-<version>_<class>``."""
+        return f"{self.model}-{self.version}_{hardware_class}"

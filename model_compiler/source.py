@@ -1,48 +1,56 @@
-"""The start of a compilation: what a training left, checked against the recipe."""
+"""The start of a compilation: the plain FP32 model, checked against the recipe."""
 
 from collections.abc import Sequence
 
 import onnx
 
-from contracts.model_card import InputSpec, Metric, OutputSpec
-from model_compiler.artifact import Artifact
+from contracts.model_card import InputSpec, OutputSpec
+from model_compiler.artifact import Artifact, ArtifactFacts
+from model_compiler.graph.class_output import find_class_output, with_flat_class_output
 from model_compiler.graph.detector_output import find_detector_output
-from model_compiler.graph.onnx_model import read_model_file
+from model_compiler.graph.inspection import inspect_model
 from model_compiler.graph.picture_input import find_picture_input, with_picture_size
-from model_compiler.metrics_file import read_metrics
 from model_compiler.recipe import Recipe
 
-
-def read_source(recipe: Recipe, hardware_class: str) -> Artifact:
-    """Read the files that a recipe names.
-
-    Raises:
-        InputFileMissing: One of them is not there.
-        ModelError: The model is not ONNX, or not the detector that the recipe describes.
-        InvalidMetrics: The metrics file lacks something.
-    """
-    model = read_model_file(recipe.onnx)
-    metrics = () if recipe.metrics is None else read_metrics(recipe.metrics, recipe.labels)
-    return plain_artifact(model, recipe, hardware_class, metrics)
+NAME = "inspect"
 
 
-def plain_artifact(
-    model: onnx.ModelProto, recipe: Recipe, hardware_class: str, metrics: Sequence[Metric] = ()
-) -> Artifact:
-    """The first artifact: the model as exported, with the card's facts about its input and output.
+def plain_artifact(model: onnx.ModelProto, recipe: Recipe, hardware_class: str, notes: Sequence[str] = ()) -> Artifact:
+    """The first artifact: the model as exported, with the facts about its input and output.
+
+    Args:
+        model: Checked.
+        recipe: What it should be.
+        hardware_class: What it is compiled for.
+        notes: What there is to tell about where it came from.
 
     Raises:
-        ModelError: The model is not the detector that the recipe describes.
+        ModelError: The model is not what the recipe describes.
     """
     sized = with_picture_size(model, recipe.input.width, recipe.input.height)
-    output = find_detector_output(sized, recipe.output.decoder, classes=len(recipe.labels), name=recipe.output.name)
+    if recipe.task == "classification":
+        sized = with_flat_class_output(sized, find_class_output(sized, name=recipe.output.name))
     picture = find_picture_input(sized)
     height, width = picture.shape[2:]
     spec = recipe.input.model_dump() | {"name": picture.name, "width": width, "height": height}
-    return Artifact(
-        model=sized.SerializeToString(deterministic=True),
+    serialised = sized.SerializeToString(deterministic=True)
+    network_input = InputSpec.model_validate(spec | {"datatype": "FP32", "layout": "NCHW"})
+    output = _output(sized, recipe)
+    facts = ArtifactFacts(
         hardware_class=hardware_class,
-        input=InputSpec.model_validate(spec | {"datatype": "FP32", "layout": "NCHW"}),
-        output=OutputSpec(name=output.name, decoder=output.head),
-        metrics=tuple(metrics),
+        input=network_input,
+        output=output,
+        reference_input=network_input,
+        reference_output=output,
+        parameter_count=inspect_model(sized).parameter_count,
     )
+    return Artifact(model=serialised, reference=serialised, facts=facts).recorded(NAME, *notes)
+
+
+def _output(model: onnx.ModelProto, recipe: Recipe) -> OutputSpec:
+    classes = len(recipe.labels)
+    if recipe.task == "classification":
+        found = find_class_output(model, classes=classes, name=recipe.output.name)
+        return OutputSpec(name=found.name, decoder="probabilities" if found.is_softmax else "logits")
+    detector = find_detector_output(model, recipe.output.decoder, classes=classes, name=recipe.output.name)
+    return OutputSpec(name=detector.name, decoder=detector.head)

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import onnx
-import onnxruntime
 
-from model_compiler.errors import UnexpectedTensor, UnsupportedModel
-from model_compiler.graph.onnx_model import TensorFacts, interface_of
+from model_compiler.errors import UnexpectedTensor
+from model_compiler.graph.onnx_model import TensorFacts
+from model_compiler.graph.output_shape import output_called, with_known_sizes
 
 Head = Literal["yolov8", "yolov5"]
 
@@ -40,7 +39,8 @@ def find_detector_output(
     Raises:
         UnexpectedTensor: There is no such output, or its shape or type is another.
     """
-    facts = _with_known_sizes(model, _output_called(model, name))
+    facts = output_called(model, name)
+    facts = with_known_sizes(model, facts) if len(facts.shape) == 3 else facts
     expected = f"an FP32 tensor {_LAYOUTS[head]}" + (f" with C = {classes} labels" if classes is not None else "")
     expected += f" ({head})"
     channels, anchors = _channels_and_anchors(facts, head)
@@ -49,17 +49,6 @@ def find_detector_output(
         hint = _other_head(facts, head, classes)
         raise UnexpectedTensor("output", expected, f"{facts}{hint}")
     return DetectorOutput(facts.name, head, found, anchors)
-
-
-def _output_called(model: onnx.ModelProto, name: str | None) -> TensorFacts:
-    outputs = interface_of(model).outputs
-    if name is None and len(outputs) == 1:
-        return outputs[0]
-    found = next((output for output in outputs if output.name == name), None)
-    if found is None:
-        expected = "one output, or the name of the one to take" if name is None else f"an output called {name!r}"
-        raise UnexpectedTensor("output", expected, "; ".join(map(str, outputs)))
-    return found
 
 
 def _channels_and_anchors(facts: TensorFacts, head: Head) -> tuple[int, int]:
@@ -74,27 +63,3 @@ def _other_head(facts: TensorFacts, head: Head, classes: int | None) -> str:
     channels, anchors = _channels_and_anchors(facts, other)
     fits = classes is not None and channels - _EXTRA[other] == classes and anchors > 0
     return f", which is what {other} looks like" if fits else ""
-
-
-def _with_known_sizes(model: onnx.ModelProto, facts: TensorFacts) -> TensorFacts:
-    """The output with its sizes, which an export with symbolic axes leaves open: inferred, else seen in one run."""
-    if len(facts.shape) != 3 or None not in facts.shape[1:]:
-        return facts
-    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    known = next(output for output in interface_of(inferred).outputs if output.name == facts.name)
-    return known if None not in known.shape[1:] else _seen_in_one_run(model, facts)
-
-
-def _seen_in_one_run(model: onnx.ModelProto, facts: TensorFacts) -> TensorFacts:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    picture = interface_of(model).inputs[0]
-    zeros = np.zeros([size or 1 for size in picture.shape], np.float32)
-    try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        (result,) = session.run([facts.name], {picture.name: zeros})
-    except Exception as error:  # the runtime's exceptions share no other base
-        raise UnsupportedModel(
-            f"the shape of output {facts.name!r} is open, and a trial run failed: {error}"
-        ) from error
-    return TensorFacts(facts.name, facts.datatype, (facts.shape[0], *result.shape[1:]))

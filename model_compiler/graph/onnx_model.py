@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, checker
 
 from model_compiler.errors import InputFileMissing, NotOnnx, UnsupportedModel
+from model_compiler.graph.graph_support import check_graph
 
 DATATYPES: dict[int, str] = {
     TensorProto.BOOL: "BOOL",
@@ -61,6 +62,8 @@ def read_model_file(path: Path) -> onnx.ModelProto:
     Raises:
         InputFileMissing: There is no such file.
         NotOnnx: It is not an ONNX model.
+        UnsupportedNode, UnsupportedModel: An operator is unknown, or the graph is damaged or too new.
+        InvalidWeights: Weights are NaN or infinite.
     """
     if not path.is_file():
         raise InputFileMissing(path, "model")
@@ -69,6 +72,7 @@ def read_model_file(path: Path) -> onnx.ModelProto:
         onnx.load_external_data_for_model(model, str(path.parent))
     except (OSError, ValueError, checker.ValidationError) as error:
         raise NotOnnx(str(path), f"weights in a file beside it cannot be read: {error}") from error
+    check_graph(model)
     return _checked(model, str(path))
 
 

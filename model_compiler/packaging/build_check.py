@@ -71,8 +71,9 @@ def _config_problems(card: ModelCard, config: ParsedMessage) -> Iterator[str]:
         yield f"{CONFIG_FILE} has the name {_shown(config.get('name', []))}, expected {card.build!r}"
     if len(config.get("backend", [])) != 1:
         yield f"{CONFIG_FILE} must name one backend"
-    if "instance_group" in config:
-        yield f"{CONFIG_FILE} has an instance_group, which depends on the machine and is chosen at load time"
+    chosen = sorted({field for group in _messages(config, "instance_group") for field in group} - {"kind", "profile"})
+    if chosen:
+        yield f"{CONFIG_FILE} sets {', '.join(chosen)} in instance_group, which is chosen by the machine that loads it"
     repeated = [
         value.get("string_value", [])
         for parameter in _messages(config, "parameters")

@@ -1,57 +1,100 @@
 """What Triton needs to know of a build, as the content of its ``config.pbtxt``.
 
-Nothing in it depends on the machine: instances and threads are chosen when the build is loaded.
+Nothing in it depends on the machine: how many instances and threads there are is chosen when the build is loaded.
 """
 
 from contracts.model_card import CARD_PARAMETER, ModelCard
 from model_compiler.graph.onnx_model import GraphInterface, TensorFacts
 from model_compiler.packaging.pbtxt import EnumName, Message
-from model_compiler.recipe import Recipe, Target
+from model_compiler.packaging.serving_settings import ServingSettings
+from model_compiler.variant import Backend, Precision
 
 MODEL_FILE = "model.onnx"
+PLAN_FILE = "model.plan"
+"""What a device compiles from ``MODEL_FILE`` and puts beside it in a copy of the build; never part of the build."""
 PRECISION_PARAMETER = "precision"
 
 
-def triton_config(card: ModelCard, interface: GraphInterface, recipe: Recipe, target: Target) -> Message:
+def triton_config(
+    card: ModelCard,
+    interface: GraphInterface,
+    serving: ServingSettings,
+    *,
+    backend: Backend,
+    precision: Precision = "auto",
+) -> Message:
     """Triton's model configuration for a build.
 
     Args:
         card: Repeated in ``parameters``, so that a gateway needs no file of a remote Triton.
         interface: The tensors of the packaged model. Where each has an open first axis, requests are batched.
-        recipe: Gives batch sizes and the queue policy.
-        target: Gives the backend.
+        serving: Batch sizes and the queue policy.
+        backend: What runs the model.
+        precision: What the backend computes in; ``auto`` leaves it to the machine, and TensorRT reads it in the graph.
     """
     tensors = (*interface.inputs, *interface.outputs)
     batched = all(tensor.shape and tensor.shape[0] is None for tensor in tensors)
-    batch_sizes = _warmup_sizes(recipe) if batched else (1,)
+    of_backend = _tensorrt(interface, serving, batched=batched) if backend == "tensorrt" else _processor(backend)
     return {
         "name": card.build,
-        "backend": target.backend,
-        "default_model_filename": MODEL_FILE,
-        "max_batch_size": recipe.serving.max_batch_size if batched else 0,
+        **of_backend,
+        "max_batch_size": serving.max_batch_size if batched else 0,
         "input": [_tensor(tensor, batched=batched) for tensor in interface.inputs],
         "output": [_tensor(tensor, batched=batched) for tensor in interface.outputs],
-        **({"dynamic_batching": {"default_queue_policy": _queue_policy(recipe)}} if batched else {}),
-        "model_warmup": [_warmup(interface, size, batched=batched) for size in batch_sizes],
+        **({"dynamic_batching": _dynamic_batching(serving)} if batched else {}),
+        "model_warmup": [
+            _warmup(interface, size, batched=batched) for size in _warmed_sizes(serving, backend, batched=batched)
+        ],
         "parameters": [
-            *([_parameter(PRECISION_PARAMETER, target.precision)] if target.precision != "auto" else []),
+            *([_parameter(PRECISION_PARAMETER, precision)] if precision != "auto" and backend != "tensorrt" else []),
             _parameter(CARD_PARAMETER, card.model_dump_json()),
         ],
     }
 
 
-def _warmup_sizes(recipe: Recipe) -> tuple[int, ...]:
-    chosen = recipe.serving.warmup_batch_sizes
-    sizes = (1, recipe.serving.max_batch_size) if chosen is None else chosen
-    return tuple(sorted(set(sizes)))
+def _processor(backend: Backend) -> Message:
+    return {"backend": backend, "default_model_filename": MODEL_FILE}
 
 
-def _queue_policy(recipe: Recipe) -> Message:
+def _tensorrt(interface: GraphInterface, serving: ServingSettings, *, batched: bool) -> Message:
+    """A plan has one optimisation profile for each optimum batch size, and a CUDA graph is captured at each.
+
+    The fields are those of ``ModelOptimizationPolicy.Cuda`` and ``ModelInstanceGroup`` in Triton's model_config.proto.
+    """
+    optima = serving.optimum_batch_sizes if batched else (0,)
+    shapes: list[Message] = [
+        {"key": tensor.name, "value": {"dim": _dims(tensor, batched=batched)}} for tensor in interface.inputs
+    ]
     return {
-        "timeout_action": EnumName("REJECT"),
-        "default_timeout_microseconds": round(recipe.serving.queue_timeout_seconds * 1e6),
-        "allow_timeout_override": True,
-        "max_queue_size": recipe.serving.queue_size,
+        "platform": "tensorrt_plan",
+        "backend": "tensorrt",
+        "default_model_filename": PLAN_FILE,
+        "instance_group": [
+            {"kind": EnumName("KIND_GPU"), "profile": [str(index) for index in range(len(optima))]},
+        ],
+        "optimization": {
+            "cuda": {"graphs": True, "graph_spec": [{"batch_size": size, "input": shapes} for size in optima]}
+        },
+    }
+
+
+def _warmed_sizes(serving: ServingSettings, backend: Backend, *, batched: bool) -> tuple[int, ...]:
+    if not batched:
+        return (1,)
+    optima = serving.optimum_batch_sizes if backend == "tensorrt" else ()
+    return tuple(sorted({*serving.warmed_batch_sizes, *optima}))
+
+
+def _dynamic_batching(serving: ServingSettings) -> Message:
+    delay_microseconds = round(serving.batching_delay_seconds * 1e6)
+    return {
+        **({"max_queue_delay_microseconds": delay_microseconds} if delay_microseconds else {}),
+        "default_queue_policy": {
+            "timeout_action": EnumName("REJECT"),
+            "default_timeout_microseconds": round(serving.queue_timeout_seconds * 1e6),
+            "allow_timeout_override": True,
+            "max_queue_size": serving.queue_size,
+        },
     }
 
 

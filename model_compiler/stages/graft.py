@@ -1,6 +1,8 @@
-"""Moves normalisation and box decoding into the graph: camera pixels in, candidates out."""
+"""Moves normalisation and decoding into the graph: camera pixels in, candidates or probabilities out."""
 
 import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import onnx
 from onnx import TensorProto, checker, helper, version_converter
@@ -9,37 +11,52 @@ from contracts.model_card import InputSpec, OutputSpec
 from model_compiler.artifact import Artifact
 from model_compiler.errors import UnsupportedModel
 from model_compiler.graph.candidate_tail import COLUMNS, TOP, add_candidate_tail
+from model_compiler.graph.class_output import find_class_output, with_flat_class_output
 from model_compiler.graph.detector_output import Head, find_detector_output
 from model_compiler.graph.graph_editor import GraphEditor
 from model_compiler.graph.onnx_model import opset_of, parse_model
 from model_compiler.graph.picture_input import find_picture_input, pixel_input
 from model_compiler.graph.pixel_front import add_pixel_front
+from model_compiler.graph.probability_tail import add_probability_tail
+from model_compiler.quantization.pixel_passthrough import pass_pixels_through
 from model_compiler.recipe import Recipe
 
-INPUT, OUTPUT = "images", "candidates"
+INPUT, CANDIDATES, PROBABILITIES = "images", "candidates", "probabilities"
 OLDEST_OPSET = 17
 
 
+NAME = "graft"
+
+
+def depends_on(_: Artifact, recipe: Recipe) -> Mapping[str, Any]:
+    """What the result depends on beside the artifact."""
+    return {"classes": len(recipe.labels), "task": recipe.task, "grafted": recipe.grafted, "version": 1}
+
+
 def run(artifact: Artifact, recipe: Recipe) -> Artifact:
-    """Graft the artifact's detector.
+    """Graft the artifact's network; an ungrafted build is left as it is.
 
     Raises:
         ModelError: Its input or output is not what the recipe says, or the graph cannot be grafted.
     """
+    if not recipe.grafted:
+        return artifact
     plain = parse_model(artifact.model)
-    model = graft_detector(
-        plain,
-        artifact.input,
-        recipe.output.decoder,
-        classes=len(recipe.labels),
-        output=artifact.output.name,
-    )
-    pixels = artifact.input.model_copy(
-        update={"name": INPUT, "datatype": "UINT8", "layout": "NHWC", "color": "rgb"},
-    )
-    return dataclasses.replace(
-        artifact, model=model.SerializeToString(deterministic=True), input=pixels, output=OutputSpec(name=OUTPUT)
-    )
+    given, classes, output = artifact.facts.input, len(recipe.labels), artifact.facts.output.name
+    if recipe.task == "classification":
+        model = graft_classifier(plain, given, classes=classes, output=output)
+        made = OutputSpec(name=PROBABILITIES, decoder="probabilities")
+    else:
+        model = graft_detector(plain, given, recipe.output.decoder, classes=classes, output=output)
+        made = OutputSpec(name=CANDIDATES)
+    pixels = given.model_copy(update={"name": INPUT, "datatype": "UINT8", "layout": "NHWC", "color": "rgb"})
+    serialised = model.SerializeToString(deterministic=True)
+    variant = artifact.facts.variant
+    if variant is not None and (variant.variant, variant.backend) == ("int8", "onnxruntime"):
+        # OpenVINO gets slower with it
+        serialised = pass_pixels_through(serialised)
+    changed = dataclasses.replace(artifact, model=serialised)
+    return changed.knowing(input=pixels, output=made).recorded(NAME)
 
 
 def graft_detector(
@@ -60,20 +77,62 @@ def graft_detector(
     Raises:
         ModelError: The input or output is something else, or the graph cannot be grafted.
     """
-    picture = find_picture_input(plain)
     found = find_detector_output(plain, head, classes=classes, name=output)
+
+    def add_tail(editor: GraphEditor, predictions: str) -> None:
+        add_candidate_tail(editor, dataclasses.replace(found, name=predictions), candidates=CANDIDATES)
+
+    return _graft(plain, spec, found.name, add_tail, CANDIDATES, (TOP, COLUMNS))
+
+
+def graft_classifier(
+    plain: onnx.ModelProto, spec: InputSpec, *, classes: int | None = None, output: str | None = None
+) -> onnx.ModelProto:
+    """A classifier that takes camera pixels and gives probabilities.
+
+    Args:
+        plain: Input FP32 [N,3,H,W] of fixed height and width, output [N,C] or [N,C,1,1] with a softmax or without; the
+            batch axis may be open, and stays so.
+        spec: How its input is normalised, ``(pixel * scale - mean) / std``, and its colour order.
+        classes: How many it must have, or None.
+        output: Name of the output to take, needed where there are several.
+
+    Returns:
+        Input ``images`` UINT8 [N,H,W,3] in RGB, output ``probabilities`` FP32 [N,C] (see `probability_tail`).
+
+    Raises:
+        ModelError: The input or output is something else, or the graph cannot be grafted.
+    """
+    found = find_class_output(plain, classes=classes, name=output)
+
+    def add_tail(editor: GraphEditor, values: str) -> None:
+        add_probability_tail(editor, dataclasses.replace(found, name=values), probabilities=PROBABILITIES)
+
+    flat = with_flat_class_output(plain, found)
+    return _graft(flat, spec, found.name, add_tail, PROBABILITIES, (found.classes,))
+
+
+def _graft(
+    plain: onnx.ModelProto,
+    spec: InputSpec,
+    network_output: str,
+    add_tail: Callable[[GraphEditor, str], None],
+    name: str,
+    shape: Sequence[int],
+) -> onnx.ModelProto:
+    """Both ends around a network: pixels before it, ``add_tail`` behind its output, which gives ``name``."""
+    picture = find_picture_input(plain)
     editor = GraphEditor(_at_least_opset(plain))
-    network_input, predictions = editor.moved(picture.name), editor.moved(found.name)
-    for taken in (INPUT, OUTPUT):
+    network_input, values = editor.moved(picture.name), editor.moved(network_output)
+    for taken in (INPUT, name):
         editor.moved(taken)
     add_pixel_front(editor, network_input, spec, pixels=INPUT)
-    add_candidate_tail(editor, dataclasses.replace(found, name=predictions), candidates=OUTPUT)
+    add_tail(editor, values)
     value = next(value for value in plain.graph.input if value.name == picture.name)
     batch = value.type.tensor_type.shape.dim[0]
-    shape = [batch.dim_value or batch.dim_param or "batch", TOP, COLUMNS]
-    candidates = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, shape)
-    model = editor.result([pixel_input(INPUT, value)], [candidates])
-    return _checked(model)
+    sizes = [batch.dim_value or batch.dim_param or "batch", *shape]
+    result = helper.make_tensor_value_info(name, TensorProto.FLOAT, sizes)
+    return _checked(editor.result([pixel_input(INPUT, value)], [result]))
 
 
 def _checked(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -8,17 +8,15 @@ import pytest
 from model_compiler.errors import BuildExists, InputFileMissing, InvalidBuild
 from model_compiler.packaging.build_check import find_problems
 from model_compiler.packaging.build_directory import verify_build, write_build
-from model_compiler.pipeline import compile_artifact
-from model_compiler.recipe import read_recipe
-from model_compiler.source import read_source
+from model_compiler.recipe import Recipe
+from tests.model_compiler.packaged import packaged
 
 NAME = "defects-1.2.0_x86-cpu"
 
 
 @pytest.fixture
-def files(recipe_path: Path) -> Mapping[str, bytes]:
-    recipe = read_recipe(recipe_path)
-    return compile_artifact(read_source(recipe, "x86-cpu"), recipe).build
+def files(recipe: Recipe) -> Mapping[str, bytes]:
+    return packaged(recipe).build
 
 
 def test_a_written_build_is_sound_and_readable_by_others(files: Mapping[str, bytes], tmp_path: Path) -> None:

@@ -12,21 +12,20 @@ from tritonclient.grpc import model_config_pb2
 from contracts.build_manifest import BuildManifest
 from contracts.model_card import CARD_PARAMETER, ModelCard
 from model_compiler.artifact import Artifact
-from model_compiler.pipeline import compile_artifact
-from model_compiler.recipe import Recipe, Serving, read_recipe
-from model_compiler.source import plain_artifact, read_source
+from model_compiler.packaging.serving_settings import ServingSettings
+from model_compiler.recipe import Recipe, Target
+from model_compiler.variant import BuildVariant
+from tests.model_compiler.packaged import packaged
 from tests.model_compiler.tiny_detectors import LARGE, build
 
 GOLDEN = Path(__file__).parent / "golden" / "config.pbtxt"
 
 
 @pytest.fixture
-def recipe(recipe_path: Path) -> Recipe:
-    return read_recipe(recipe_path)
-
-
-def compiled(recipe: Recipe, hardware_class: str = "x86-cpu") -> Artifact:
-    return compile_artifact(read_source(recipe, hardware_class), recipe)
+def recipe(recipe: Recipe) -> Recipe:
+    """The recipe with bf16 where the class has it."""
+    targets = recipe.targets | {"x86-cpu": Target(variants=(BuildVariant(variant="bf16", backend="openvino"),))}
+    return recipe.model_copy(update={"targets": targets})
 
 
 def config_of(artifact: Artifact) -> model_config_pb2.ModelConfig:
@@ -34,7 +33,7 @@ def config_of(artifact: Artifact) -> model_config_pb2.ModelConfig:
 
 
 def test_a_build_is_four_files_with_their_hashes(recipe: Recipe) -> None:
-    artifact = compiled(recipe)
+    artifact = packaged(recipe)
     assert sorted(artifact.build) == ["1/model.onnx", "card.json", "config.pbtxt", "manifest.json"]
     manifest = BuildManifest.model_validate_json(artifact.build["manifest.json"])
     assert (manifest.build, sorted(manifest.files)) == (
@@ -42,26 +41,22 @@ def test_a_build_is_four_files_with_their_hashes(recipe: Recipe) -> None:
         ["1/model.onnx", "card.json", "config.pbtxt"],
     )
     assert manifest.files["1/model.onnx"] == artifact.model_sha256
-    assert [record.stage for record in artifact.history] == ["graft", "package"]
+    assert [record.stage for record in artifact.facts.history] == ["inspect", "graft", "package"]
 
 
 def test_the_card_says_what_the_grafted_model_takes_and_gives(recipe: Recipe) -> None:
-    artifact = compiled(recipe)
+    artifact = packaged(recipe)
     card = ModelCard.model_validate_json(artifact.build["card.json"])
     assert card.build == "defects-1.2.0_x86-cpu"
     assert (card.input.name, card.input.datatype, card.input.shape) == ("images", "UINT8", (1, 160, 192, 3))
     assert (card.output.name, card.output.decoder) == ("candidates", "candidates")
     assert card.thresholds.by_label == {"pit": 0.2}
     assert card.files == {"model.onnx": artifact.model_sha256}
-    assert [(metric.name, metric.value, metric.low, metric.n) for metric in card.metrics] == [
-        ("mAP50", 0.861, 0.85, 5000),
-        ("mAP50_95", 0.523, 0.51, 5000),
-    ]
-    assert card.metrics[0].dataset == "heldout frames, seed 7, generator version 1"
+    assert (card.variant, card.parameter_count, card.metrics) == ("bf16", artifact.facts.parameter_count, ())
 
 
 def test_the_configuration_is_what_triton_reads(recipe: Recipe) -> None:
-    artifact = compiled(recipe)
+    artifact = packaged(recipe)
     config = config_of(artifact)
     assert (config.name, config.backend, config.max_batch_size) == ("defects-1.2.0_x86-cpu", "openvino", 4)
     (picture,), (candidates,) = config.input, config.output
@@ -87,7 +82,7 @@ def test_the_configuration_is_what_triton_reads(recipe: Recipe) -> None:
 
 
 def test_the_configuration_repeats_the_card(recipe: Recipe) -> None:
-    artifact = compiled(recipe)
+    artifact = packaged(recipe)
     repeated = config_of(artifact).parameters[CARD_PARAMETER].string_value
     assert ModelCard.model_validate_json(repeated) == ModelCard.model_validate_json(artifact.build["card.json"])
     assert "\n" not in repeated
@@ -95,18 +90,18 @@ def test_the_configuration_repeats_the_card(recipe: Recipe) -> None:
 
 def test_the_configuration_is_the_golden_one(recipe: Recipe) -> None:
     # the card's hash and sizes of the model follow the onnx package, the rest must not move
-    text = compiled(recipe).build["config.pbtxt"].decode()
+    text = packaged(recipe).build["config.pbtxt"].decode()
     lines = [line for line in text.splitlines() if '"{\\"schema_version' not in line]
     assert lines == GOLDEN.read_text().splitlines()
 
 
 def test_the_same_input_gives_the_same_bytes(recipe: Recipe) -> None:
-    assert dict(compiled(recipe).build) == dict(compiled(recipe).build)
+    assert dict(packaged(recipe).build) == dict(packaged(recipe).build)
 
 
 def test_a_fixed_batch_axis_is_not_batched(recipe: Recipe) -> None:
     plain = build(replace(LARGE, batch=1))
-    config = config_of(compile_artifact(plain_artifact(plain, recipe, "x86-cpu"), recipe))
+    config = config_of(packaged(recipe, plain=plain))
     assert config.max_batch_size == 0
     assert list(config.input[0].dims) == [1, 160, 192, 3]
     assert not config.HasField("dynamic_batching")
@@ -115,22 +110,20 @@ def test_a_fixed_batch_axis_is_not_batched(recipe: Recipe) -> None:
 
 
 def test_each_class_has_its_own_backend_and_precision(recipe: Recipe) -> None:
-    x86, arm = config_of(compiled(recipe)), config_of(compiled(recipe, "arm-cpu"))
+    x86, arm = config_of(packaged(recipe)), config_of(packaged(recipe, "arm-cpu"))
     assert (x86.backend, arm.backend) == ("openvino", "onnxruntime")
     assert "precision" not in x86.parameters
     assert arm.parameters["precision"].string_value == "f32"
 
 
 def test_batch_sizes_to_warm_up_can_be_chosen(recipe: Recipe) -> None:
-    chosen = recipe.model_copy(update={"serving": Serving(max_batch_size=8, warmup_batch_sizes=(8, 2, 1))})
-    assert [sample.batch_size for sample in config_of(compiled(chosen)).model_warmup] == [1, 2, 8]
+    chosen = recipe.model_copy(update={"serving": ServingSettings(max_batch_size=8, warmup_batch_sizes=(8, 2, 1))})
+    assert [sample.batch_size for sample in config_of(packaged(chosen)).model_warmup] == [1, 2, 8]
 
 
 def test_an_ungrafted_build_describes_the_plain_model(recipe: Recipe) -> None:
-    plain = recipe.model_copy(
-        update={"stages": ("package",), "input": recipe.input.model_copy(update={"color": "bgr"})}
-    )
-    artifact = compiled(plain)
+    plain = recipe.model_copy(update={"grafted": False, "input": recipe.input.model_copy(update={"color": "bgr"})})
+    artifact = packaged(plain)
     card = ModelCard.model_validate_json(artifact.build["card.json"])
     assert (card.input.datatype, card.input.shape, card.input.color) == ("FP32", (1, 3, 160, 192), "bgr")
     assert (card.output.name, card.output.decoder) == ("predictions", "yolov8")
@@ -139,6 +132,6 @@ def test_an_ungrafted_build_describes_the_plain_model(recipe: Recipe) -> None:
 
 
 def test_files_end_with_a_line_feed_and_are_plain_ascii_or_json(recipe: Recipe) -> None:
-    artifact = compiled(recipe)
+    artifact = packaged(recipe)
     assert artifact.build["config.pbtxt"].decode("ascii").endswith("\n")
     assert json.loads(artifact.build["manifest.json"])["build"] == "defects-1.2.0_x86-cpu"

@@ -1,0 +1,66 @@
+"""``outpost-compile build``: from a recipe to the fastest build inside its gate."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from model_compiler.pipeline import Workshop
+from model_compiler.recipe import Recipe
+from model_compiler.recipe_file import read_recipe
+from model_compiler.release import build
+from model_compiler.stage_cache import StageCache
+
+DEFAULT_CACHE = Path("var/compiler")
+
+
+def describe(verb: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    verb.description = (
+        "Run the stages of a recipe for one hardware class: make every variant, measure each, and write the fastest"
+        " one inside the gate into a folder of builds, whole or not at all. Finished stages are kept: run it again"
+        " after an interruption and it goes on."
+    )
+    verb.add_argument("recipe", type=Path, help="YAML file; its paths are relative to its own folder")
+    verb.add_argument(
+        "--for", dest="hardware_class", metavar="CLASS", help="hardware class, where the recipe has several"
+    )
+    verb.add_argument(
+        "--output", type=Path, default=Path("model_repository"), help="folder of builds (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--cache", type=Path, default=DEFAULT_CACHE, help="folder of finished stages (default: %(default)s)"
+    )
+    verb.add_argument("--reports", type=Path, help="folder for <build>.json, what was measured of every variant")
+    verb.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Build.
+
+    Raises:
+        CompileError: A stage cannot go on, every variant was refused, or the build exists.
+    """
+    recipe = read_recipe(options.recipe)
+    hardware_class = recipe.target(options.hardware_class)
+    build_and_tell(recipe, hardware_class, output=options.output, cache=options.cache, reports=options.reports)
+
+
+def build_and_tell(
+    recipe: Recipe, hardware_class: str, *, output: Path, cache: Path, reports: Path | None = None
+) -> None:
+    """Build with a line for each stage on standard error and one for the result on standard output.
+
+    Raises:
+        CompileError: A stage cannot go on, every variant was refused, or the build exists.
+    """
+    console = Console(stderr=True)
+    with console.status("") as status:
+
+        def report(text: str) -> None:
+            console.print(text, highlight=False)
+            status.update(text)
+
+        release = build(recipe, hardware_class, output, Workshop(StageCache(cache), report), reports=reports)
+    size_bytes = sum(path.stat().st_size for path in release.directory.rglob("*") if path.is_file())
+    print(f"{release.directory}: {release.chosen}, {size_bytes / 1e6:.2f} MB; {release.reason}")

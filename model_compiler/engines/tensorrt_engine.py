@@ -1,0 +1,89 @@
+"""TensorRT: plans are made on the device that runs them, so that a build only ever holds the ONNX they come from."""
+
+from model_compiler.engines.engine import Session
+from model_compiler.engines.errors import EngineUnavailable, UnsupportedPrecision
+from model_compiler.engines.plan_cache import PlanCache
+from model_compiler.engines.tensorrt_builder import build_plan
+from model_compiler.engines.tensorrt_graph import for_tensorrt
+from model_compiler.engines.tensorrt_host import TensorRtHost
+from model_compiler.engines.tensorrt_plan import TensorRtPlan, engine_key
+from model_compiler.graph.onnx_model import interface_of, parse_model
+from model_compiler.variant import Backend, Precision
+
+_PRECISIONS: tuple[Precision, ...] = ("auto", "f32")
+_ADVICE = (
+    "Everything before this stage is done and kept: run the same command on a machine of the class, and it goes on from"
+    " here. A device needs no plan in its build, it compiles one itself from the packaged ONNX"
+)
+
+
+class TensorRtEngine:
+    """Computes in the element types of the graph: FP16, BF16 and INT8 are written into it, never asked of the builder.
+
+    Args:
+        host: TensorRT and a GPU, or a sentence that says what is missing.
+        optimum_batch_sizes: In ascending order; a plan is tuned for each.
+        plans: Where plans are kept; None builds anew each time.
+    """
+
+    name: Backend = "tensorrt"
+
+    def __init__(
+        self, host: TensorRtHost | str, optimum_batch_sizes: tuple[int, ...], plans: PlanCache | None = None
+    ) -> None:
+        self._host, self._optima, self._plans = host, optimum_batch_sizes, plans
+
+    def missing(self) -> str | None:
+        """See `engine.Engine.missing`."""
+        return self._host if isinstance(self._host, str) else None
+
+    def version(self) -> str:
+        """See `engine.Engine.version`."""
+        return "tensorrt" if isinstance(self._host, str) else f"tensorrt {self._host.api.__version__}"
+
+    def precisions(self) -> tuple[Precision, ...]:
+        """See `engine.Engine.precisions`."""
+        return _PRECISIONS
+
+    def prepare(self, model: bytes, precision: Precision) -> bytes:
+        """The graph that a device compiles, after a plan was built from it here."""
+        _check_precision(precision)
+        packaged = for_tensorrt(model)
+        self.build(packaged)
+        return packaged
+
+    def build(self, model: bytes) -> bytes:
+        """The plan of a packaged graph for this machine's GPU, from the cache where it is there.
+
+        Raises:
+            EngineUnavailable: TensorRT or a GPU is missing.
+            UnsupportedByRuntime: TensorRT refuses the graph.
+            EngineBuildFailed: It found no engine.
+        """
+        if isinstance(self._host, str):
+            raise EngineUnavailable("tensorrt", self._host, _ADVICE)
+        host, plans = self._host, self._plans
+        recipe = TensorRtPlan.of(interface_of(parse_model(model)), self._optima, version=host.api.__version__)
+        if plans is None:
+            return build_plan(host.api, recipe, model).plan
+        key = engine_key(model, recipe, host.device, host.api.__version__)
+        kept = plans.get(key)
+        if kept is not None:
+            return kept
+        built = build_plan(host.api, recipe, model, plans.timings(host.kind))
+        plans.put(key, built.plan)
+        plans.keep_timings(host.kind, built.timing_cache)
+        return built.plan
+
+    def open(self, model: bytes, precision: Precision, threads: int) -> Session:
+        """Not offered: a plan is run, and compared with its reference, by Triton on the device."""
+        del model, threads
+        _check_precision(precision)
+        missing = self._host if isinstance(self._host, str) else "plans are run by Triton's TensorRT backend only"
+        raise EngineUnavailable("tensorrt", missing, _ADVICE)
+
+
+def _check_precision(precision: Precision) -> None:
+    if precision not in _PRECISIONS:
+        reason = "precision is written into the graph (FP16 and BF16 tensors, Q/DQ nodes)"
+        raise UnsupportedPrecision("tensorrt", precision, reason, _PRECISIONS)

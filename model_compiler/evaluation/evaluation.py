@@ -1,0 +1,98 @@
+"""What was measured of several variants of a release, and how they compare."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from contracts.model_card import Metric
+from model_compiler.evaluation import classification_accuracy as classification
+from model_compiler.evaluation import detection_accuracy as detection
+from model_compiler.evaluation.labelled_frames import LabelledFrames
+from model_compiler.evaluation.predictions import Classifications, Detections, Predictions
+from model_compiler.evaluation.variant_result import AccuracyDifference, Speedup, VariantResult
+from vision.bootstrap import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All variants on the same frames, in the same rounds.
+
+    Attributes:
+        results: Of each variant by itself, by name.
+        predictions: Its answers to the frames.
+        frames: Those.
+        resamples: Of the bootstrap.
+        seed: Of the bootstrap.
+    """
+
+    results: Mapping[str, VariantResult]
+    predictions: Mapping[str, Predictions]
+    frames: LabelledFrames
+    resamples: int
+    seed: int
+
+    def against(self, baseline: str) -> dict[str, VariantResult]:
+        """The results with difference in accuracy (without labels: agreement) and speed-up against one of them.
+
+        Raises:
+            KeyError: There is no variant of this name.
+        """
+        return {name: self.compared(name, baseline) for name in self.results}
+
+    def compared(self, name: str, baseline: str) -> VariantResult:
+        """One of the results against another one; the baseline itself is returned as it is.
+
+        Raises:
+            KeyError: There is no variant of one of these names.
+        """
+        result, base = self.results[name], self.results[baseline]
+        if name == baseline:
+            return result
+        mine, theirs = self.predictions[result.name], self.predictions[base.name]
+        update: dict[str, object] = {"speedup": speedup(result, base)}
+        if self.frames.labelled:
+            update["difference"] = self._difference(mine, theirs, base.name)
+        else:
+            update["agreement"] = self._agreement(mine, theirs)
+        return result.model_copy(update=update)
+
+    def _difference(self, mine: Predictions, theirs: Predictions, baseline: str) -> AccuracyDifference:
+        again = {"resamples": self.resamples, "seed": self.seed}
+        match mine, theirs:
+            case Detections(), Detections():
+                metric, found = "mAP50", detection.map50_difference(mine, theirs, self.frames, **again)
+            case Classifications(), Classifications():
+                metric, found = "top1", classification.top1_difference(mine, theirs, self.frames, **again)
+            case _:
+                raise TypeError("a detector cannot be compared with a classifier")
+        return AccuracyDifference(
+            metric=metric,
+            baseline=baseline,
+            points=100 * found.value,
+            low=100 * found.low,
+            high=100 * found.high,
+            frames=len(self.frames),
+        )
+
+    def _agreement(self, mine: Predictions, theirs: Predictions) -> Metric:
+        again = {"resamples": self.resamples, "seed": self.seed}
+        found: Interval
+        match mine, theirs:
+            case Detections(), Detections():
+                name, found = "agreement_f1", detection.detector_agreement(mine, theirs, **again)
+            case Classifications(), Classifications():
+                name, found = "agreement_top1", classification.classifier_agreement(mine, theirs, **again)
+            case _:
+                raise TypeError("a detector cannot be compared with a classifier")
+        return detection.metric(name, found, self.frames)
+
+
+def speedup(result: VariantResult, base: VariantResult) -> Speedup | None:
+    """Images per second over the baseline's, round by round; None where one of them was not measured."""
+    if not result.images_per_second_rounds or not base.images_per_second_rounds:
+        return None
+    ratios = np.array(result.images_per_second_rounds) / np.array(base.images_per_second_rounds)
+    return Speedup(
+        baseline=base.name, ratio=float(np.median(ratios)), low=float(ratios.min()), high=float(ratios.max())
+    )

@@ -1,0 +1,52 @@
+"""What a gate found, check by check."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Status = Literal["pass", "fail", "not_measured"]
+
+
+class GateCheck(BaseModel):
+    """One limit.
+
+    Attributes:
+        name: The setting that it is of.
+        status: ``not_measured`` where there is no number of this hardware class; it is never a pass.
+        limit: What the value is compared with.
+        value: What was measured.
+        excess: By how much the limit is missed, in its unit; 0 or less where it is kept.
+        reason: A sentence for people.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    status: Status
+    limit: float
+    value: float | None = None
+    excess: float | None = None
+    reason: str
+
+
+class GateVerdict(BaseModel):
+    """All checks of one variant."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    checks: tuple[GateCheck, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check failed; those that were not measured stay open."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Which limits were missed and by how much, a sentence each."""
+        return tuple(check.reason for check in self.checks if check.status == "fail")
+
+    @property
+    def not_measured(self) -> tuple[str, ...]:
+        """Names of the checks that are open."""
+        return tuple(check.name for check in self.checks if check.status == "not_measured")

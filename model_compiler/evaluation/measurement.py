@@ -1,0 +1,144 @@
+"""Speed and memory of builds, side by side: all are loaded, and measured in turn, several times."""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import SupportsFloat
+
+import numpy as np
+
+from contracts.build_performance import BuildPerformance
+from model_compiler.evaluation.candidate import Candidate
+from model_compiler.evaluation.energy_counter import EnergyCounter
+from model_compiler.evaluation.frame_load import Frame, FrameLoad
+from model_compiler.evaluation.gateway_client import GatewayClient
+from model_compiler.evaluation.gateway_process import GatewayProcess
+from model_compiler.evaluation.process_usage import cpu_seconds_of_tree, peak_memory_of_model
+from model_compiler.evaluation.settings import EvaluationSettings
+
+
+@dataclass(frozen=True, slots=True)
+class RoundSample:
+    """One build in one round.
+
+    Attributes:
+        latencies_seconds: Of one caller.
+        images_per_second: Of several.
+        cpu_ms_per_image: Of the gateway and everything below it, during the latter.
+        watts: Of the processor packages, during the latter; None where the machine cannot tell.
+    """
+
+    latencies_seconds: tuple[float, ...]
+    images_per_second: float
+    cpu_ms_per_image: float
+    watts: float | None = None
+
+    @property
+    def latency_p50_ms(self) -> float:
+        """Median latency of this round."""
+        return float(np.median(self.latencies_seconds)) * 1e3
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Everything measured of one build.
+
+    Attributes:
+        load_seconds: From the load request to the first answer.
+        rounds: At least one.
+        peak_memory_bytes: Of the processes that run it.
+    """
+
+    load_seconds: float
+    rounds: tuple[RoundSample, ...]
+    peak_memory_bytes: int | None
+
+    def performance(self, hardware_class: str, machine: str, runtime: str) -> BuildPerformance:
+        """For a card: medians over the rounds; the 99th percentile is over all latencies together."""
+        latencies = np.concatenate([np.asarray(sample.latencies_seconds) for sample in self.rounds])
+        watts = [sample.watts for sample in self.rounds if sample.watts is not None]
+        return BuildPerformance(
+            hardware_class=hardware_class,
+            status="measured",
+            machine=machine,
+            runtime=runtime,
+            latency_p50_ms=_rounded(np.median([sample.latency_p50_ms for sample in self.rounds])),
+            latency_p99_ms=_rounded(np.percentile(latencies, 99) * 1e3),
+            images_per_second=_rounded(np.median([sample.images_per_second for sample in self.rounds])),
+            load_seconds=_rounded(self.load_seconds),
+            peak_memory_bytes=self.peak_memory_bytes,
+            cpu_ms_per_image=_rounded(np.median([sample.cpu_ms_per_image for sample in self.rounds])),
+            mean_power_watts=_rounded(np.median(watts)) if watts else None,
+        )
+
+
+def load_all(gateway: GatewayProcess, candidates: Sequence[Candidate], frame: Frame) -> dict[str, float]:
+    """Load builds one after the other; seconds from each load request to its first answer, by name.
+
+    Raises:
+        EvaluationError: One does not load or does not answer.
+    """
+    return {candidate.name: _load(gateway, candidate, frame) for candidate in candidates}
+
+
+def _load(gateway: GatewayProcess, candidate: Candidate, frame: Frame) -> float:
+    until_loaded = gateway.load(candidate)
+    client = GatewayClient(gateway.address, candidate.name)
+    try:
+        began_at = time.perf_counter()
+        client.ask(frame[1], frame[0])
+        return until_loaded + time.perf_counter() - began_at
+    finally:
+        client.close()
+
+
+def measure_rounds(
+    gateway: GatewayProcess,
+    names: Sequence[str],
+    frames: Sequence[Frame],
+    settings: EvaluationSettings,
+    report: Callable[[str], None],
+) -> dict[str, tuple[RoundSample, ...]]:
+    """Measure loaded builds in turn; each round begins with another one, so that drift of the machine hits all alike.
+
+    Raises:
+        EvaluationError: A frame is not answered.
+    """
+    energy = EnergyCounter()
+    callers = settings.callers or 2 * len(os.sched_getaffinity(0))
+    samples: dict[str, list[RoundSample]] = {name: [] for name in names}
+    for number in range(settings.rounds):
+        first = number % len(names)
+        for name in (*names[first:], *names[:first]):
+            report(f"round {number + 1} of {settings.rounds}: {name}")
+            load = FrameLoad(gateway.address, name, frames)
+            samples[name].append(_measure(gateway, load, settings.seconds_per_round, callers, energy))
+    return {name: tuple(found) for name, found in samples.items()}
+
+
+def _measure(
+    gateway: GatewayProcess, load: FrameLoad, seconds: float, callers: int, energy: EnergyCounter
+) -> RoundSample:
+    latencies = load.latencies(seconds)
+    cpu_before, energy_before, began_at = cpu_seconds_of_tree(gateway.pid), energy.read(), time.perf_counter()
+    answered = load.answered(seconds, callers)
+    joules = energy.joules_between(energy_before, energy.read())
+    elapsed = time.perf_counter() - began_at
+    cpu_seconds = cpu_seconds_of_tree(gateway.pid) - cpu_before
+    return RoundSample(
+        latencies_seconds=latencies,
+        images_per_second=answered.frames / answered.seconds,
+        cpu_ms_per_image=cpu_seconds * 1e3 / answered.frames,
+        watts=None if joules is None else joules / elapsed,
+    )
+
+
+def peak_memory(gateway: GatewayProcess, candidates: Sequence[Candidate]) -> Mapping[str, int | None]:
+    """Peak memory so far of the processes that run each build, by name."""
+    return {candidate.name: peak_memory_of_model(gateway.pid, candidate.card.build) for candidate in candidates}
+
+
+def _rounded(value: SupportsFloat) -> float:
+    """Four significant digits: more are noise."""
+    return float(f"{float(value):.4g}")

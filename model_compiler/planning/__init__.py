@@ -1,0 +1,1 @@
+"""Where a model should run: pure functions over answers, classes and measurements."""

@@ -1,0 +1,1 @@
+"""What an unknown export is: a recipe for it, with the reason for everything assumed."""

@@ -1,0 +1,1 @@
+"""Smaller numbers: calibration, static INT8, half floats, weights only."""

@@ -1,0 +1,59 @@
+"""What INT8 costs when the ranges of activations are chosen in different ways, measured in one run."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import get_args
+
+from contracts.machine_class import detect_class
+from contracts.quantization import RangeMethod
+from model_compiler.artifact import Artifact
+from model_compiler.evaluation.candidate import Candidate
+from model_compiler.evaluation.evaluate import evaluate_candidates
+from model_compiler.evaluation.evaluation import Evaluation
+from model_compiler.evaluation_frames import evaluation_frames
+from model_compiler.machine_profile import read_machine_profile
+from model_compiler.pipeline import RANGES, Workshop, make_variants
+from model_compiler.recipe import Recipe
+from model_compiler.reporting.build_report import RangeMethodResult
+from model_compiler.variant import BuildVariant
+
+FLOAT = BuildVariant(variant="f32", backend="openvino")
+INT8 = BuildVariant(variant="int8", backend="openvino")
+
+
+def compare_range_methods(source: Artifact, recipe: Recipe, workshop: Workshop) -> tuple[RangeMethodResult, ...]:
+    """Make the INT8 variant once for each method, and measure all of them beside the float one.
+
+    Args:
+        source: What the variants begin with.
+        recipe: Its calibration frames and evaluation frames are used; without either there is nothing to compare.
+        workshop: Where and with what.
+
+    Raises:
+        CompileError: A stage cannot go on.
+    """
+    if recipe.calibration is None or recipe.evaluation is None:
+        return ()
+    plain = dataclasses.replace(source, ranges=b"")
+    floats, _ = make_variants(plain, [FLOAT], recipe, workshop)
+    builds = {str(FLOAT): made for made in floats.values()}
+    for method in get_args(RangeMethod):
+        calibration = recipe.calibration.model_copy(update={"method": method})
+        named = recipe.model_copy(update={"model": f"{recipe.model}-{method}", "calibration": calibration})
+        made, _ = make_variants(workshop.run(RANGES, plain, named), [INT8], named, workshop)
+        if INT8 in made:
+            builds[method] = made[INT8]
+    frames = evaluation_frames(recipe, recipe.evaluation)
+    here = detect_class(read_machine_profile().facts).name
+    candidates = [Candidate(name, artifact.build) for name, artifact in builds.items()]
+    settings = recipe.evaluation.model_copy(update={"rounds": 1})
+    evaluation = evaluate_candidates(candidates, frames, settings, hardware_class=here, report=workshop.report)
+    return tuple(_results(evaluation, builds))
+
+
+def _results(evaluation: Evaluation, builds: Iterable[str]) -> Iterator[RangeMethodResult]:
+    for method in get_args(RangeMethod):
+        result = evaluation.compared(method, str(FLOAT)) if method in builds else None
+        metric = None if result is None else result.accuracy or result.agreement
+        if result is not None and metric is not None:
+            yield RangeMethodResult(method=method, metric=metric, difference=result.difference, note=str(INT8))

@@ -1,0 +1,72 @@
+"""The plain model from a trainer: distilled, pruned, exported, each once."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from contracts.training_job import Action, TrainingJob
+from model_compiler.errors import InputFileMissing
+from model_compiler.recipe import TrainerSource
+from model_compiler.trainer import Trainer
+
+JobFolder = Callable[[str], Path]
+
+
+def train_and_export(
+    source: TrainerSource, seed: int, trainer: Trainer, folder_of: JobFolder, report: Callable[[str], None]
+) -> tuple[Path, tuple[str, ...]]:
+    """Let the trainer do what the recipe asks for.
+
+    Args:
+        source: What to begin with and what to do.
+        seed: Of everything random.
+        trainer: Goes on with a job of the same folder that was interrupted, and answers at once for a finished one.
+        folder_of: Folder of a job by what identifies it.
+        report: Told what is being done.
+
+    Returns:
+        The ONNX file, and what there is to tell.
+
+    Raises:
+        InputFileMissing: The weights are not there.
+        TrainerFailed: The trainer could not do it.
+    """
+    weights, notes = source.weights, list[str]()
+    onnx_path = weights
+    for action in _actions(source):
+        if not weights.is_file():
+            raise InputFileMissing(weights, "weights")
+        identity = hashlib.sha256(weights.read_bytes()).hexdigest()
+        job = _job(action, weights, seed, source)
+        job = job.model_copy(update={"output": folder_of(_identity(job, identity))})
+        report(f"{source.network}: {action}")
+        result = trainer.work(job)
+        notes += (f"{action}: {result.parameter_count:,} parameters", *result.notes)
+        weights = job.output / result.weights
+        onnx_path = job.output / (result.onnx or "model.onnx")
+    return onnx_path, tuple(notes)
+
+
+def _actions(source: TrainerSource) -> tuple[Action, ...]:
+    wanted: tuple[tuple[Action, object], ...] = (("distill", source.distill), ("prune", source.prune), ("export", True))
+    return tuple(action for action, section in wanted if section)
+
+
+def _job(action: Action, weights: Path, seed: int, source: TrainerSource) -> TrainingJob:
+    job = TrainingJob.model_construct(
+        action=action,
+        network=source.network,
+        weights=weights.resolve(),
+        output=Path(),
+        seed=seed,
+        frame_count=source.frame_count,
+    )
+    sections = {"distill": source.distill, "prune": source.prune, "export": None}
+    section = sections[action]
+    return TrainingJob.model_validate(job.model_dump() | ({} if section is None else section.model_dump()))
+
+
+def _identity(job: TrainingJob, weights_sha256: str) -> str:
+    facts = job.model_dump(mode="json", exclude={"output", "weights"}) | {"weights_sha256": weights_sha256}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

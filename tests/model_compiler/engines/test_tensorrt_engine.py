@@ -1,0 +1,158 @@
+"""TensorRT as the compiler sees it: with a GPU it proves the graph, without one it says what is missing."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto
+
+from contracts.model_card import InputSpec
+from model_compiler.engines.catalogue import engine_for
+from model_compiler.engines.cuda_device import CudaDevice, NoCudaDevice
+from model_compiler.engines.engine import Engine
+from model_compiler.engines.errors import EngineUnavailable, UnsupportedByRuntime, UnsupportedPrecision
+from model_compiler.engines.onnxruntime_engine import OnnxRuntimeEngine
+from model_compiler.engines.plan_cache import PlanCache
+from model_compiler.engines.tensorrt_engine import TensorRtEngine
+from model_compiler.engines.tensorrt_graph import for_tensorrt
+from model_compiler.engines.tensorrt_host import TensorRtHost
+from model_compiler.stages.graft import graft_detector
+from tests.model_compiler.engines.fake_tensorrt import FakeTensorRt
+from tests.model_compiler.small_graphs import classifier, graph, node, quantized
+from tests.model_compiler.tiny_detectors import LARGE, build, pixels
+
+MODEL = classifier().SerializeToString()
+SAMPLES = np.random.default_rng(3).standard_normal((4, 3, 8, 8)).astype(np.float32)
+NOWHERE = TensorRtEngine("there is no NVIDIA driver (libcuda.so.1)", (1, 4))
+
+
+def engine(api: FakeTensorRt, plans: PlanCache | None = None) -> TensorRtEngine:
+    return TensorRtEngine(TensorRtHost(api, CudaDevice("8.7", "12.6")), (1, 4), plans)
+
+
+def test_without_a_gpu_it_says_what_is_missing_and_what_is_done() -> None:
+    with pytest.raises(EngineUnavailable) as caught:
+        NOWHERE.prepare(MODEL, "auto")
+    assert str(caught.value) == (
+        "tensorrt cannot run here: there is no NVIDIA driver (libcuda.so.1). Everything before this stage is done and"
+        " kept: run the same command on a machine of the class, and it goes on from here. A device needs no plan in its"
+        " build, it compiles one itself from the packaged ONNX"
+    )
+    assert (NOWHERE.missing(), NOWHERE.version()) == (caught.value.missing, "tensorrt")
+
+
+def test_with_a_gpu_a_plan_is_built_and_the_graph_is_packaged() -> None:
+    api = FakeTensorRt()
+    tensorrt = engine(api)
+    assert tensorrt.missing() is None
+    assert tensorrt.version() == "tensorrt 10.13.3.9"
+    assert tensorrt.prepare(MODEL, "f32") == MODEL
+    assert api.calls[-1] == "Builder.build_serialized_network(network, config)"
+
+
+def test_a_plan_is_built_once(tmp_path: Path) -> None:
+    first, second, other = FakeTensorRt(), FakeTensorRt(), FakeTensorRt(__version__="10.14.0")
+    assert engine(first, PlanCache(tmp_path)).build(MODEL) == b"plan"
+    assert engine(second, PlanCache(tmp_path)).build(MODEL) == b"plan"
+    assert (len(first.calls) > 0, second.calls) == (True, [])
+    engine(other, PlanCache(tmp_path)).build(MODEL)
+    assert other.calls
+
+
+def test_kernel_timings_make_the_next_build_faster(tmp_path: Path) -> None:
+    api = FakeTensorRt()
+    tensorrt = engine(api, PlanCache(tmp_path))
+    tensorrt.build(MODEL)
+    tensorrt.build(classifier(seed=1).SerializeToString())
+    assert "BuilderConfig.set_timing_cache(b'+build', ignore_mismatch=False)" in api.calls
+    assert PlanCache(tmp_path).timings("sm8.7-trt10.13.3.9-cuda12.6") == b"+build+build"
+
+
+@pytest.mark.parametrize("damage", ["model.plan", "plan.json"])
+def test_a_damaged_plan_is_built_anew(tmp_path: Path, damage: str) -> None:
+    plans = PlanCache(tmp_path)
+    engine(FakeTensorRt(), plans).build(MODEL)
+    next(tmp_path.glob(f"*/{damage}")).write_bytes(b"half of i")
+    api = FakeTensorRt()
+    assert engine(api, plans).build(MODEL) == b"plan"
+    assert api.calls
+
+
+def test_a_plan_under_the_key_of_another_is_not_taken(tmp_path: Path) -> None:
+    plans = PlanCache(tmp_path)
+    plans.put("a", b"plan")
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert (plans.get("a"), plans.get("b")) == (None, None)
+
+
+def test_precision_is_written_in_the_graph() -> None:
+    with pytest.raises(UnsupportedPrecision, match=r"'bf16': precision is written into the graph .*; use auto or f32"):
+        NOWHERE.prepare(MODEL, "bf16")
+
+
+def test_plans_are_run_by_triton_only() -> None:
+    for tensorrt, missing in ((NOWHERE, "no NVIDIA driver"), (engine(FakeTensorRt()), "by Triton's TensorRT backend")):
+        with pytest.raises(EngineUnavailable, match=missing):
+            tensorrt.open(MODEL, "auto", 1)
+
+
+@pytest.mark.parametrize("scheme", ["u8s8", "s8"])
+def test_the_graph_is_checked_before_anything_is_missed(scheme: str) -> None:
+    off_centre = quantized(classifier(), np.abs(SAMPLES), scheme=scheme).SerializeToString()
+    with pytest.raises(UnsupportedByRuntime, match=r"node 'x_QuantizeLinear' .*TensorRT takes int8 around 0"):
+        NOWHERE.prepare(off_centre, "auto")
+
+
+def test_symmetric_integers_pass_unchanged() -> None:
+    model = quantized(classifier(), SAMPLES, scheme="s8s8").SerializeToString()
+    assert for_tensorrt(model) == model
+
+
+@pytest.mark.parametrize("color", ["rgb", "bgr"])
+@pytest.mark.parametrize("mean", [(0.0, 0.0, 0.0), (0.1, 0.2, 0.3)])
+def test_pixels_are_cast_before_they_are_moved(color: str, mean: tuple[float, float, float]) -> None:
+    spec = InputSpec.model_validate({"width": LARGE.width, "height": LARGE.height, "color": color, "mean": mean})
+    grafted = graft_detector(build(LARGE), spec, "yolov8").SerializeToString()
+    changed = for_tensorrt(grafted)
+    parsed = onnx.load_model_from_string(changed)
+    assert [item.op_type for item in parsed.graph.node if "images" in item.input] == ["Cast"]
+    assert for_tensorrt(changed) == changed
+    feeds = {"images": pixels(LARGE, 2)}
+    runtime = OnnxRuntimeEngine()
+    before, after = (runtime.open(model, "f32", 1).run(feeds)["candidates"] for model in (grafted, changed))
+    assert np.array_equal(before, after)
+
+
+def test_arithmetic_on_bytes_is_refused() -> None:
+    nodes = [node("Max", ["x", "x"], ["m"], name="brightest"), node("Cast", ["m"], ["y"], to=TensorProto.FLOAT)]
+    model = graph(nodes, datatype=TensorProto.UINT8).SerializeToString()
+    with pytest.raises(UnsupportedByRuntime, match=r"node 'brightest' .*computes with the unsigned bytes of input 'x'"):
+        for_tensorrt(model)
+
+
+def test_the_catalogue_has_every_backend() -> None:
+    engines: list[Engine] = [engine_for("onnxruntime"), engine_for("openvino"), engine_for("tensorrt")]
+    assert [item.name for item in engines] == ["onnxruntime", "openvino", "tensorrt"]
+
+
+def without_gpu() -> CudaDevice:
+    raise NoCudaDevice("the NVIDIA driver finds no GPU (cuInit gave 100)")
+
+
+def without_module() -> FakeTensorRt:
+    raise ModuleNotFoundError("No module named 'tensorrt'")
+
+
+def test_what_a_machine_has_is_found() -> None:
+    orin = CudaDevice("8.7", "12.6")
+    host = TensorRtHost.found(lambda: orin, FakeTensorRt)
+    assert isinstance(host, TensorRtHost)
+    assert (host.device, host.kind) == (orin, "sm8.7-trt10.13.3.9-cuda12.6")
+
+
+def test_what_a_machine_lacks_is_named() -> None:
+    assert TensorRtHost.found(without_gpu, FakeTensorRt) == "the NVIDIA driver finds no GPU (cuInit gave 100)"
+    missing = TensorRtHost.found(lambda: CudaDevice("8.7", "12.6"), without_module)
+    assert isinstance(missing, str)
+    assert missing.startswith("the Python module tensorrt cannot be imported (No module named 'tensorrt')")

@@ -1,0 +1,185 @@
+"""From recipe to build without a gateway: which variants are made, refused, kept and found again."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+import yaml
+
+from contracts.model_card import ModelCard
+from contracts.training_job import TrainingJob, TrainingResult
+from model_compiler.errors import CalibrationMissing, CompileError, NoVariantLeft, TrainerFailed
+from model_compiler.packaging.build_directory import verify_build
+from model_compiler.pipeline import Workshop
+from model_compiler.recipe_file import read_recipe
+from model_compiler.release import Release, build
+from model_compiler.stage_cache import StageCache
+from model_compiler.trainer import TrainerCommand
+from tests.model_compiler import tiny_detectors
+
+FLOAT = [{"variant": "f32", "backend": "openvino"}]
+
+
+@dataclasses.dataclass
+class Bench:
+    """A folder to compile in, with everything that was reported."""
+
+    folder: Path
+    said: list[str] = dataclasses.field(default_factory=list)
+
+    def recipe(self, variants: Sequence[dict[str, str]] = FLOAT, **changes: Any) -> Path:
+        onnx.save_model(tiny_detectors.build(tiny_detectors.LARGE), self.folder / "model.onnx")
+        content: dict[str, Any] = {
+            "model": "parts",
+            "version": "1.0.0",
+            "onnx": "model.onnx",
+            "labels": ["a", "b", "c", "d", "e"],
+            "targets": {"x86-cpu": {"variants": list(variants)}},
+        }
+        path = self.folder / "recipe.yaml"
+        path.write_text(yaml.safe_dump({key: value for key, value in (content | changes).items() if value is not None}))
+        return path
+
+    def build(self, recipe: Path, output: str = "repository", **ports: Any) -> Release:
+        self.said.clear()
+        workshop = Workshop(StageCache(self.folder / "cache"), self.said.append, **ports)
+        return build(read_recipe(recipe), "x86-cpu", self.folder / output, workshop)
+
+    def card(self, release: Release) -> ModelCard:
+        return ModelCard.model_validate_json((release.directory / "card.json").read_bytes())
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_without_frames_the_first_variant_is_packaged_and_nothing_is_claimed(bench: Bench) -> None:
+    release = bench.build(bench.recipe([{"variant": "f32", "backend": "onnxruntime"}, *FLOAT]))
+    assert release.chosen == "f32-onnxruntime"
+    assert release.report is None
+    verify_build(release.directory)
+    card = bench.card(release)
+    assert (card.build, card.variant, card.metrics, card.performance) == ("parts-1.0.0_x86-cpu", "f32", (), ())
+    assert card.reference_sha256 is not None
+    assert "onnxruntime" in card.built_with
+
+
+def test_a_second_run_repeats_nothing_and_gives_the_same_bytes(bench: Bench) -> None:
+    recipe = bench.recipe()
+    first = bench.build(recipe)
+    assert not [line for line in bench.said if "as before" in line]
+    second = bench.build(recipe, "again")
+    assert [line for line in bench.said if "f32-openvino" in line and "as before" not in line] == []
+    files = [path.relative_to(first.directory) for path in first.directory.rglob("*") if path.is_file()]
+    assert len(files) == 4
+    for path in files:
+        assert (first.directory / path).read_bytes() == (second.directory / path).read_bytes()
+
+
+def test_a_changed_recipe_repeats_only_what_changed(bench: Bench) -> None:
+    bench.build(bench.recipe())
+    bench.build(bench.recipe(description="other words"), "again")
+    repeated = [line.partition(": ")[2] for line in bench.said if line.startswith("f32") and "as before" not in line]
+    assert repeated == ["package"]
+
+
+def test_a_damaged_cache_is_made_again(bench: Bench) -> None:
+    recipe = bench.recipe()
+    bench.build(recipe)
+    for path in (bench.folder / "cache").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"damage")
+    verify_build(bench.build(recipe, "again").directory)
+
+
+def test_a_variant_that_hurts_is_refused_and_the_others_go_on(bench: Bench) -> None:
+    release = bench.build(bench.recipe([{"variant": "int8-dynamic", "backend": "onnxruntime"}, *FLOAT]))
+    assert release.chosen == "f32-openvino"
+    refused = [line for line in bench.said if line.startswith("int8-dynamic-onnxruntime: refused")]
+    assert len(refused) == 1
+
+
+def test_when_every_variant_is_refused_nothing_is_packaged(bench: Bench) -> None:
+    recipe = bench.recipe([{"variant": "f16", "backend": "tensorrt"}])
+    with pytest.raises(NoVariantLeft, match=r"f16-tensorrt: .*NVIDIA driver"):
+        bench.build(recipe)
+    assert not (bench.folder / "repository").exists()
+
+
+def test_int8_needs_frames(bench: Bench) -> None:
+    with pytest.raises(CalibrationMissing, match="needs calibration frames"):
+        bench.build(bench.recipe([{"variant": "int8", "backend": "openvino"}]))
+
+
+def test_a_class_that_nobody_knows(bench: Bench) -> None:
+    recipe = bench.recipe(targets={"x86-cpv": {}})
+    workshop = Workshop(StageCache(bench.folder / "cache"))
+    with pytest.raises(CompileError, match="x86-cpu"):
+        build(read_recipe(recipe), "x86-cpv", bench.folder / "repository", workshop)
+
+
+class FakeTrainer:
+    """Does the jobs of a trainer with a tiny detector; keeps what it was asked."""
+
+    def __init__(self, stop_at: str | None = None) -> None:
+        self.jobs: list[TrainingJob] = []
+        self._stop_at = stop_at
+
+    def work(self, job: TrainingJob) -> TrainingResult:
+        self.jobs.append(job)
+        if job.action == self._stop_at:
+            raise KeyboardInterrupt
+        job.output.mkdir(parents=True, exist_ok=True)
+        (job.output / "net.bin").write_bytes(job.weights.read_bytes() + job.action.encode())
+        onnx.save_model(tiny_detectors.build(tiny_detectors.LARGE), job.output / "model.onnx")
+        return TrainingResult(
+            action=job.action,
+            weights=Path("net.bin"),
+            weights_sha256="0" * 64,
+            parameter_count=1234,
+            onnx=Path("model.onnx") if job.action == "export" else None,
+        )
+
+
+TRAINER = {
+    "network": "small",
+    "weights": "start.bin",
+    "distill": {"teacher_network": "large", "teacher_weights": "large.bin", "epochs": 2},
+    "prune": {"parameter_reduction": 0.4},
+}
+
+
+def test_a_trainer_distills_prunes_and_exports_in_this_order(bench: Bench) -> None:
+    (bench.folder / "start.bin").write_bytes(b"net ")
+    trainer = FakeTrainer()
+    release = bench.build(bench.recipe(onnx=None, trainer=TRAINER), trainer=lambda _: trainer)
+    assert [job.action for job in trainer.jobs] == ["distill", "prune", "export"]
+    assert [job.weights.read_bytes() for job in trainer.jobs] == [b"net ", b"net distill", b"net distillprune"]
+    assert (trainer.jobs[0].epochs, trainer.jobs[1].parameter_reduction) == (2, 0.4)
+    assert len({job.output for job in trainer.jobs}) == 3
+    verify_build(release.directory)
+
+
+def test_after_an_interruption_the_trainer_goes_on_in_the_same_folder(bench: Bench) -> None:
+    (bench.folder / "start.bin").write_bytes(b"net ")
+    recipe = bench.recipe(onnx=None, trainer=TRAINER)
+    first, second = FakeTrainer(stop_at="prune"), FakeTrainer()
+    with pytest.raises(KeyboardInterrupt):
+        bench.build(recipe, trainer=lambda _: first)
+    assert not (bench.folder / "repository").exists()
+    bench.build(recipe, trainer=lambda _: second)
+    assert [job.output for job in second.jobs[:2]] == [job.output for job in first.jobs]
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [(["no-such-trainer"], "there is no program 'no-such-trainer'"), (["false"], "exit code 1"), (["true"], "result")],
+)
+def test_a_trainer_that_fails(bench: Bench, command: list[str], message: str) -> None:
+    job = TrainingJob(action="export", network="n", weights=Path("w"), output=bench.folder / "job")
+    with pytest.raises(TrainerFailed, match=message):
+        TrainerCommand(command).work(job)
