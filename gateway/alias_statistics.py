@@ -1,4 +1,4 @@
-"""Triton's statistics of the build behind an alias, under the alias's name."""
+"""Triton's statistics of the build behind an alias (of both behind a cascade), under the alias's name."""
 
 from typing import Protocol
 
@@ -19,13 +19,23 @@ class Calls(Protocol):
 
 
 async def alias_statistics(alias: str, catalogue: Catalogue, calls: Calls) -> Message:
-    """Ask Triton about the build that answers now.
+    """Ask Triton about the build that answers now; for a cascade, about those of both its aliases, under their names.
 
     Raises:
         UnknownModel: No such alias.
         ModelNotReady: None of its builds is ready.
         BackendError: Triton could not answer.
     """
+    cascade = catalogue.cascades.get(alias)
+    if cascade is not None:
+        first = await _statistics_of(cascade.first, catalogue, calls)
+        then = await _statistics_of(cascade.then, catalogue, calls)
+        first.MergeFrom(then)
+        return first
+    return await _statistics_of(alias, catalogue, calls)
+
+
+async def _statistics_of(alias: str, catalogue: Catalogue, calls: Calls) -> Message:
     build = catalogue.resolve(alias, "").build.name
     answer = await calls.call("ModelStatistics", service_pb2.ModelStatisticsRequest(name=build), _TIMEOUT_SECONDS)
     for model in answer.model_stats:

@@ -7,6 +7,7 @@ import platform
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from gateway.errors import InstanceLost
 from gateway.frame_memory import remove_stale_regions
 from gateway.http_api.server import HttpServer
 from gateway.listeners import free_port, listen, require_free
+from gateway.machine import read_facts, refusal, serving_class
 from gateway.operator_server import SupervisorMetrics, admin_app, metrics_app
 from gateway.settings import Settings
 from gateway.supervision.active_models_file import ActiveModelsFile
@@ -68,6 +70,7 @@ class Gateway:
         self.settings = settings
         self._state = state
         self._limits = machine_limits(settings)
+        self._machine = serving_class(settings, read_facts())
         self._connection = TritonConnection(settings.triton_address)
         control = TritonControl(self._connection)
         self._active_file = ActiveModelsFile(state.active_file)
@@ -75,13 +78,15 @@ class Gateway:
         self.supervisor = Supervisor(
             self.runner,
             control,
-            ModelKeeper(control, self._loader(control)),
+            ModelKeeper(control, self._loader(control), partial(refusal, self._machine)),
             Prober(TensorClient(self._connection), settings.probe_seconds),
             self._active_file,
             self._publish,
         )
         self.workers = self._make_workers()
         self._metrics = SupervisorMetrics(CollectorRegistry())
+        if self._machine is not None:
+            self._metrics.machine_class.labels(self._machine.name).set(1)
         self._metrics.active_file_ok.set_function(lambda: not self._active_file.problem)
         self._listeners: list[HttpServer] = []
         self._task: asyncio.Task[None] | None = None
@@ -181,6 +186,9 @@ class Gateway:
             },
             "machine": {
                 "architecture": platform.machine(),
+                "hardware_class": self._machine.name if self._machine else "not known: an external Triton",
+                "hardware_class_reason": self._machine.reason if self._machine else "declare it with --hardware-class",
+                "accepts_builds_of": list(self._machine.accepts_builds_of) if self._machine else ["every class"],
                 "cores": len(os.sched_getaffinity(0)),
                 "instances_per_build": self._limits.instances,
                 "threads_per_instance": self._limits.threads_per_instance,
@@ -194,6 +202,11 @@ class Gateway:
                     "builds": active.model_dump(mode="json", exclude_none=True),
                 }
                 for alias, active in catalogue.aliases.items()
+            },
+            "cascades": {
+                name: {"ready": catalogue.alias_is_ready(name), "reason": catalogue.not_ready_reason(name)}
+                | cascade.model_dump()
+                for name, cascade in catalogue.cascades.items()
             },
             "builds": {
                 name: {
@@ -227,7 +240,8 @@ async def running_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     state.open()
     try:
         if settings.embedded:
-            state.seed(settings.seed_dir)
+            machine = serving_class(settings, read_facts())
+            state.seed(settings.seed_dir, lambda hardware_class: not refusal(machine, hardware_class))
         gateway = Gateway(with_ports_chosen(settings), state)
         try:
             await gateway.start()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from contracts.active_models import ActiveModel
+from contracts.active_models import ActiveModel, Cascade
 from contracts.model_card import ModelCard
 from gateway.errors import ModelNotReady, UnknownModel
 
@@ -15,6 +15,7 @@ class LoadedBuild(BaseModel):
     """A build as Triton has it. ``card`` is None for a model that only passes through.
 
     ``reason`` says why it is not ready, or, when it is, what is wrong all the same (an instance being replaced).
+    ``refused``: it was made for hardware of another class, so that it is not even tried.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -25,6 +26,7 @@ class LoadedBuild(BaseModel):
     backend: str = ""
     precision: str = ""
     card: ModelCard | None = None
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,17 @@ class Resolution:
 
     build: LoadedBuild
     reason: str
+    card: ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeResolution:
+    """The builds chosen for a cascade; ``skip_class`` is the index of the label that ends the work on a frame."""
+
+    cascade: Cascade
+    first: Resolution
+    then: Resolution
+    skip_class: int
 
 
 class Catalogue(BaseModel):
@@ -45,11 +58,16 @@ class Catalogue(BaseModel):
     triton_reason: str = "starting"
     triton_version: str = ""
     aliases: Mapping[str, ActiveModel] = {}
+    cascades: Mapping[str, Cascade] = {}
     builds: Mapping[str, LoadedBuild] = {}
 
     def is_alias(self, name: str) -> bool:
         """Whether the name takes pictures."""
-        return name in self.aliases
+        return name in self.aliases or name in self.cascades
+
+    def is_classifier(self, name: str, request_key: str) -> bool:
+        """Whether an alias or a cascade answers a request with classes; arguments and errors as for ``resolve``."""
+        return name not in self.cascades and self.resolve(name, request_key).card.task == "classification"
 
     def resolve(self, alias: str, request_key: str) -> Resolution:
         """The build that answers for an alias: the canary for its share of the keys, else the first that is ready.
@@ -68,15 +86,56 @@ class Catalogue(BaseModel):
         if active.canary is not None and _share_of(request_key) < active.canary.share:
             canary = self.builds.get(active.canary.build)
             if canary is not None and canary.ready and canary.card is not None:
-                return Resolution(canary, "canary")
+                return Resolution(canary, "canary", canary.card)
         for role, name in (("stable", active.stable), ("previous", active.previous), ("fallback", active.fallback)):
             build = self.builds.get(name) if name is not None else None
             if build is not None and build.ready and build.card is not None:
-                return Resolution(build, role)
-        raise ModelNotReady(alias, self.not_ready_reason(active.stable))
+                return Resolution(build, role, build.card)
+        raise ModelNotReady(alias, self._why_build_is_not_ready(active.stable))
 
-    def not_ready_reason(self, build: str) -> str:
-        """Why a build does not answer."""
+    def resolve_cascade(self, name: str, request_key: str) -> CascadeResolution:
+        """The builds that answer for a cascade, each chosen as for its own alias.
+
+        Args:
+            name: Of the cascade.
+            request_key: As for ``resolve``.
+
+        Raises:
+            ModelNotReady: One of its aliases has no build that is ready, or not one that the cascade can use.
+        """
+        cascade = self.cascades[name]
+        try:
+            first, then = self.resolve(cascade.first, request_key), self.resolve(cascade.then, request_key)
+        except (UnknownModel, ModelNotReady) as error:
+            raise ModelNotReady(name, str(error)) from error
+        if first.card.task != "classification":
+            raise ModelNotReady(name, f"its first alias '{cascade.first}' is not a classifier ({first.build.name})")
+        if then.card.task != "detection":
+            raise ModelNotReady(name, f"its second alias '{cascade.then}' is not a detector ({then.build.name})")
+        labels = first.card.labels
+        if cascade.skip_label not in labels:
+            known = ", ".join(labels)
+            reason = f"skip_label '{cascade.skip_label}' is not a label of {first.build.name}; it has {known}"
+            raise ModelNotReady(name, reason)
+        return CascadeResolution(cascade, first, then, labels.index(cascade.skip_label))
+
+    def not_ready_reason(self, name: str) -> str:
+        """Why an alias, a cascade or a build does not answer; empty for an alias or a cascade that does."""
+        if name not in self.aliases and name not in self.cascades:
+            return self._why_build_is_not_ready(name)
+        try:
+            self._resolve_any(name)
+        except ModelNotReady as error:
+            return error.reason
+        return ""
+
+    def _resolve_any(self, name: str) -> None:
+        if name in self.cascades:
+            self.resolve_cascade(name, "")
+        else:
+            self.resolve(name, "")
+
+    def _why_build_is_not_ready(self, build: str) -> str:
         if not self.triton_up:
             return self.triton_reason
         known = self.builds.get(build)
@@ -87,27 +146,32 @@ class Catalogue(BaseModel):
         return f"build {build}: {known.reason or 'loading'}"
 
     def alias_is_ready(self, alias: str) -> bool:
-        """Whether a request for the alias would find a build."""
+        """Whether a request for the alias or cascade would find its builds."""
         try:
-            self.resolve(alias, "")
+            self._resolve_any(alias)
         except (UnknownModel, ModelNotReady):
             return False
         return True
 
     def knows(self, name: str) -> bool:
         """Whether the name is an alias or a wanted build."""
-        return name in self.aliases or name in self.builds
+        return self.is_alias(name) or name in self.builds
 
     def name_is_ready(self, name: str) -> bool:
         """Whether a request for the alias or build would be answered now."""
-        if name in self.aliases:
+        if self.is_alias(name):
             return self.alias_is_ready(name)
         build = self.builds.get(name)
         return self.triton_up and build is not None and build.ready
 
     def is_ready(self) -> bool:
-        """Whether Triton is up and each alias has a build that answers (one without a card: by its own name)."""
-        return self.triton_up and bool(self.aliases) and all(map(self.has_ready_build, self.aliases))
+        """Whether Triton is up and each alias has a build that answers (one without a card: by its own name).
+
+        Each cascade must answer too.
+        """
+        if not (self.triton_up and self.aliases and all(map(self.has_ready_build, self.aliases))):
+            return False
+        return all(map(self.alias_is_ready, self.cascades))
 
     def has_ready_build(self, alias: str) -> bool:
         """Whether one of the alias's builds answers, if only by its own name (it has no card)."""
@@ -117,7 +181,11 @@ class Catalogue(BaseModel):
 
     def names(self) -> tuple[str, ...]:
         """Everything a request may name."""
-        return (*self.aliases, *self.builds)
+        return (*self.names_for_pictures(), *self.builds)
+
+    def names_for_pictures(self) -> tuple[str, ...]:
+        """The aliases, then the cascades."""
+        return (*self.aliases, *self.cascades)
 
     @property
     def largest_input_bytes(self) -> int:

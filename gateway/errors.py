@@ -7,6 +7,7 @@ GatewayError
 │   ├── PayloadTooLarge         body over the limit
 │   ├── InvalidFrame            an element of `images` is not a usable picture
 │   ├── UnknownModel            neither an alias nor a build
+│   ├── WrongTask               a classifier was asked for detections, or the other way round
 │   └── NotSupported            a protocol feature the gateway does not offer
 ├── OverloadError               try again later, or allow more time
 │   ├── QueueFull
@@ -82,6 +83,19 @@ class UnknownModel(ClientError):
         self.name = name
         self.known = known
         super().__init__(f"Request for unknown model: '{name[:80]}' is not found; known: {', '.join(known) or 'none'}")
+
+
+class WrongTask(ClientError):
+    """The alias does something else than was asked."""
+
+    def __init__(self, alias: str, task: str) -> None:
+        self.alias = alias
+        self.task = task
+        verb, other = ("classify", "detect") if task == "classification" else ("detect", "classify")
+        super().__init__(
+            f"model '{alias}' does {task}, it cannot {other}: ask POST /v1/models/{alias}/{verb}, or use its outputs"
+            " over the Open Inference Protocol"
+        )
 
 
 class NotSupported(ClientError):

@@ -66,9 +66,11 @@ class InferResponse:
 class FrameTask:
     """What is asked about each frame of a request; times are readings of the monotonic clock.
 
-    ``threshold`` is the lowest score for every class, instead of the card's.
+    ``name`` is the alias or cascade that the caller named, ``threshold`` the lowest score for every class, instead of
+    the card's.
     """
 
+    name: str
     build: str
     card: ModelCard
     arrived_at: float
@@ -91,6 +93,16 @@ class StageTimes:
         """Seconds from the frame's arrival to its detections."""
         return self.queue + self.decode + self.letterbox + self.infer + self.postprocess
 
+    def __add__(self, other: "StageTimes") -> "StageTimes":
+        """Of one frame that went through the stages twice."""
+        return StageTimes(
+            self.queue + other.queue,
+            self.decode + other.decode,
+            self.letterbox + other.letterbox,
+            self.infer + other.infer,
+            self.postprocess + other.postprocess,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class FrameDetections:
@@ -109,11 +121,96 @@ class FrameDetections:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameClasses:
+    """What one frame as a whole is.
+
+    ``probabilities`` is FP32 (C,) in label order, ``order`` INT32 (C,) the indices of all classes, best first, of
+    which a server shows some. ``confident``: the best class reaches the threshold of the request or of the card.
+    """
+
+    probabilities: NDArray[np.float32]
+    order: NDArray[np.int32]
+    confident: bool
+    frame_width: int
+    frame_height: int
+    times: StageTimes = field(default_factory=StageTimes)
+
+    @property
+    def best(self) -> int:
+        """Index of the most probable class."""
+        return int(self.order[0])
+
+    @property
+    def score(self) -> float:
+        """Probability of the best class."""
+        return float(self.probabilities[self.order[0]])
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeTask:
+    """What is asked about each frame of a request to a cascade.
+
+    ``then`` sees no frame that ``first`` gives the class ``skip_class`` with at least the probability ``skip_score``.
+    """
+
+    first: FrameTask
+    then: FrameTask
+    skip_class: int
+    skip_score: float
+
+    def skips(self, verdict: FrameClasses) -> bool:
+        """Whether there is no need to look into a frame; scores are compared as the FP32 numbers that models give."""
+        best = verdict.best
+        return best == self.skip_class and bool(verdict.probabilities[best] >= np.float32(self.skip_score))
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeFrame:
+    """One frame of a cascade: the classifier's verdict, and what the detector found where it was asked."""
+
+    verdict: FrameClasses
+    found: FrameDetections | None
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeTrace:
+    """How a cascade came to its detections: its two aliases, the classifier's labels, and its verdict on each frame.
+
+    ``executed`` says of each frame whether the detector ran on it.
+    """
+
+    first: str
+    then: str
+    labels: tuple[str, ...]
+    verdicts: tuple[FrameClasses, ...]
+    executed: tuple[bool, ...]
+
+    def aliases_of(self, frame: int) -> tuple[str, ...]:
+        """The aliases that ran on a frame, in their order."""
+        return (self.first, self.then) if self.executed[frame] else (self.first,)
+
+
+@dataclass(frozen=True, slots=True)
 class DetectionResult:
-    """The frames of one request, with the build that answered and why it was this one."""
+    """The frames of one request, with the build that answered and why it was this one.
+
+    For a cascade, ``build`` and ``reason`` are those of the members that ran, in their order, with commas.
+    """
 
     alias: str
     build: str
     reason: str
     labels: tuple[str, ...]
     frames: tuple[FrameDetections, ...]
+    cascade: CascadeTrace | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassificationResult:
+    """The frames of one request to a classifier."""
+
+    alias: str
+    build: str
+    reason: str
+    labels: tuple[str, ...]
+    frames: tuple[FrameClasses, ...]

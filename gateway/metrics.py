@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from gateway.messages import DetectionResult, StageTimes
+from gateway.messages import ClassificationResult, DetectionResult, StageTimes
 
 _SECONDS = (
     0.0005,
@@ -37,6 +37,7 @@ class ServingMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self._stages: dict[str, dict[str, Histogram]] = {}
+        self._executions: dict[tuple[str, str], Counter] = {}
         self.requests = Counter(
             "outpost_requests", "Requests answered", ["model", "build", "protocol", "code"], registry=registry
         )
@@ -57,18 +58,29 @@ class ServingMetrics:
         self.rejections = Counter(
             "outpost_rejections", "Requests refused before any work", ["reason"], registry=registry
         )
-        self.frames = Counter(
-            "outpost_frames", "Frames answered with detections", ["model", "build"], registry=registry
-        )
+        self.frames = Counter("outpost_frames", "Frames answered", ["model", "build"], registry=registry)
         self.retries = Counter(
             "outpost_retries",
             "Frames sent to Triton again after a lost instance",
             ["build"],
             registry=registry,
         )
+        self.executions = Counter(
+            "outpost_model_executions",
+            "How often each build has run on a frame (by its own name: on a request), by the name that was asked",
+            ["model", "build"],
+            registry=registry,
+        )
         self.detections = Counter("outpost_detections", "Detections by class", ["model", "label"], registry=registry)
+        self.classes = Counter(
+            "outpost_classes", "Frames by the class that a classifier gave them", ["model", "label"], registry=registry
+        )
         self.confidence = Histogram(
-            "outpost_confidence", "Scores of the detections", ["model"], buckets=_SCORES, registry=registry
+            "outpost_confidence",
+            "Scores of the detections and of the best classes",
+            ["model"],
+            buckets=_SCORES,
+            registry=registry,
         )
         self.queue_depth = Gauge("outpost_queue_depth", "Frames waiting for a place", registry=registry)
         self.in_flight = Gauge("outpost_in_flight", "Frames between decode and detections", registry=registry)
@@ -85,8 +97,15 @@ class ServingMetrics:
         stages["infer"].observe(times.infer)
         stages["postprocess"].observe(times.postprocess)
 
-    def observe_result(self, result: DetectionResult) -> None:
-        """Record what was found."""
+    def count_execution(self, model: str, build: str) -> None:
+        """Count one run of a build, asked for by the name of an alias, a cascade or its own."""
+        counter = self._executions.get((model, build))
+        if counter is None:
+            counter = self._executions[model, build] = self.executions.labels(model, build)
+        counter.inc()
+
+    def observe_detections(self, result: DetectionResult) -> None:
+        """Record what was found, and of a cascade also the verdicts of its classifier."""
         self.frames.labels(result.alias, result.build).inc(len(result.frames))
         confidence = self.confidence.labels(result.alias)
         for frame in result.frames:
@@ -94,6 +113,18 @@ class ServingMetrics:
             for score, index in zip(frame.scores.tolist(), frame.classes.tolist(), strict=True):
                 confidence.observe(score)
                 self.detections.labels(result.alias, result.labels[index]).inc()
+        if result.cascade is not None:
+            for verdict in result.cascade.verdicts:
+                self.classes.labels(result.alias, result.cascade.labels[verdict.best]).inc()
+
+    def observe_classes(self, result: ClassificationResult) -> None:
+        """Record what the frames are."""
+        self.frames.labels(result.alias, result.build).inc(len(result.frames))
+        confidence = self.confidence.labels(result.alias)
+        for frame in result.frames:
+            self.observe_frame(result.alias, frame.times)
+            confidence.observe(frame.score)
+            self.classes.labels(result.alias, result.labels[frame.best]).inc()
 
     def _stages_of(self, model: str) -> dict[str, Histogram]:
         """The histograms of a model, looked up once: each look-up takes a lock and some microseconds."""

@@ -27,6 +27,15 @@ class SupervisorMetrics:
         self._starts = Gauge("outpost_triton_starts", "How often Triton came up", registry=registry)
         self._ready = Gauge("outpost_build_ready", "1 while a build answers", ["build"], registry=registry)
         self._alias = Gauge("outpost_model_ready", "1 while an alias answers", ["model"], registry=registry)
+        self.machine_class = Gauge(
+            "outpost_machine_class", "1; the label is the machine's class", ["hardware_class"], registry=registry
+        )
+        self._refused = Gauge(
+            "outpost_build_refused",
+            "1 while a build is not loaded since it is for hardware of another class",
+            ["build"],
+            registry=registry,
+        )
         self.active_file_ok = Gauge(
             "outpost_active_file_ok",
             "0 while active.json is malformed and its last good content is used",
@@ -38,10 +47,12 @@ class SupervisorMetrics:
         self._up.set(catalogue.triton_up)
         self._starts.set(catalogue.generation)
         self._ready.clear()
+        self._refused.clear()
         for build in catalogue.builds.values():
             self._ready.labels(build.name).set(build.ready)
+            self._refused.labels(build.name).set(build.refused)
         self._alias.clear()
-        for alias in catalogue.aliases:
+        for alias in catalogue.names_for_pictures():
             self._alias.labels(alias).set(catalogue.alias_is_ready(alias))
 
 

@@ -15,6 +15,9 @@ def _is_triton_target(text: str) -> str:
     raise ValueError(f"triton must be 'embedded' or grpc://host:port, got {text!r}")
 
 
+_CLASS = r"[a-z0-9][a-z0-9-]*"
+
+
 class Settings(BaseSettings):
     """Environment variables carry the prefix ``OUTPOST_GATEWAY_``; flags of the command win over them."""
 
@@ -47,6 +50,15 @@ class Settings(BaseSettings):
     instances: int = Field(0, ge=0, le=256, description="instances per build; 0: one per core")
     threads_per_instance: int = Field(0, ge=0, le=256, description="0: one")
 
+    hardware_class: str = Field(
+        "", pattern=rf"^({_CLASS})?$", description="class of the machine that Triton runs on; empty: detected"
+    )
+    accepted_classes: str = Field(
+        "",
+        pattern=rf"^({_CLASS}(,{_CLASS})*)?$",
+        description="further classes whose builds are loaded, with commas",
+    )
+
     probe_seconds: float = Field(10.0, ge=0, description="between two canary inferences of a build; 0: none")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_requests: Literal["errors", "all"] = Field("errors", description="which requests get a line in the log")
@@ -56,6 +68,11 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """Whether the gateway starts Triton itself."""
         return self.triton == "embedded"
+
+    @property
+    def accepted_class_names(self) -> tuple[str, ...]:
+        """``accepted_classes`` one by one."""
+        return tuple(self.accepted_classes.split(",")) if self.accepted_classes else ()
 
     @property
     def triton_address(self) -> str:

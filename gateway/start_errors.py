@@ -3,6 +3,7 @@
 StartError
 ├── StateFolderUnusable
 ├── StateFolderInUse
+├── SeedUnusable
 ├── PortTaken
 ├── TritonNotInstalled
 ├── LibpythonMissing
@@ -34,6 +35,14 @@ class StateFolderInUse(StartError):
         super().__init__(
             f"another gateway uses the state folder {folder}; stop it, or choose another one with --state-dir"
         )
+
+
+class SeedUnusable(StartError):
+    """A file that ships with the builds is malformed."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path} cannot be used: {reason}; mend or remove it, or choose another --seed-dir")
 
 
 class PortTaken(StartError):

@@ -15,9 +15,11 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from contracts.build_name import BuildName
 from gateway.commands.settings_arguments import add_settings, explain, read_settings
 from gateway.cpu_flags import cpu_flags
 from gateway.listeners import require_free
+from gateway.machine import read_facts, refusal, serving_class
 from gateway.settings import Settings
 from gateway.start_errors import StartError
 from gateway.supervision.state_folder import seed_builds
@@ -67,6 +69,7 @@ def look_at_machine(settings: Settings) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "architecture": platform.machine(),
+        "hardware_class": _hardware_class(settings),
         "cores": len(os.sched_getaffinity(0)),
         "cpu_flags": list(cpu_flags()),
         "packages": {name: _version(name) for name in _PACKAGES},
@@ -75,8 +78,24 @@ def look_at_machine(settings: Settings) -> dict[str, Any]:
         "state_dir": str(Path(settings.state_dir).resolve()),
         "seed_builds": list(seed_builds(settings.seed_dir)),
         "state_builds": list(seed_builds(Path(settings.state_dir) / "repository")),
+        "refused_builds": _refused_builds(settings),
         "ports": _ports(settings),
     }
+
+
+def _hardware_class(settings: Settings) -> str:
+    machine = serving_class(settings, read_facts())
+    if machine is None:
+        return "not known, so builds of every class are loaded: an external Triton; declare it with --hardware-class"
+    others = ", ".join(machine.accepts_builds_of)
+    return f"{machine.name}: {machine.reason}" + (f"; loads builds for {others} too" if others else "")
+
+
+def _refused_builds(settings: Settings) -> dict[str, str]:
+    machine = serving_class(settings, read_facts())
+    names = (*seed_builds(settings.seed_dir), *seed_builds(Path(settings.state_dir) / "repository"))
+    reasons = {name: refusal(machine, BuildName.parse(name).hardware_class) for name in names}
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
 def _version(package: str) -> str:
@@ -114,6 +133,9 @@ def machine_problems(machine: dict[str, Any]) -> list[str]:
     problems = [text.removeprefix("problem: ") for text in texts if text.startswith("problem: ")]
     if machine["embedded_triton"].startswith("ok") and not (machine["seed_builds"] or machine["state_builds"]):
         problems.append("no builds to start with: put some into the folder of --seed-dir, or into the state folder")
+    refused = machine["refused_builds"]
+    if refused and set(refused) >= {*machine["seed_builds"], *machine["state_builds"]}:
+        problems += [f"build {name} is refused: {reason}" for name, reason in refused.items()]
     return problems
 
 
@@ -125,6 +147,11 @@ def status_problems(status: dict[str, Any]) -> list[str]:
     if status["active_file"]["problem"]:
         problems.append(status["active_file"]["problem"])
     problems += [f"build {name}: {build['reason']}" for name, build in status["builds"].items() if build["reason"]]
+    problems += [
+        f"cascade {name} does not answer: {cascade['reason']}"
+        for name, cascade in status["cascades"].items()
+        if not cascade["ready"]
+    ]
     problems += [f"model {name} does not answer" for name, model in status["models"].items() if not model["answers"]]
     problems += [
         f"worker {worker['pid']}: tensors travel in the request: {worker['shared_memory_reason']}"

@@ -1,4 +1,4 @@
-"""``outpost-gateway detect``: pictures to a running gateway, detections on the screen."""
+"""``outpost-gateway detect``: pictures to a running gateway, detections (or classes) on the screen."""
 
 import argparse
 import json

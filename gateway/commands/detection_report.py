@@ -1,4 +1,4 @@
-"""Detections for people, as tables, and for programs, as JSON."""
+"""Detections and classes for people, as tables, and for programs, as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from gateway.commands.class_names import label_of
 from gateway.commands.frame_answer import FrameAnswer
 
 
@@ -22,11 +23,6 @@ class FrameReport:
     rendered: Path | None = None
 
 
-def label_of(class_index: int, labels: Sequence[str]) -> str:
-    """Name of a class; its number where the model does not tell."""
-    return labels[class_index] if 0 <= class_index < len(labels) else f"class {class_index}"
-
-
 def frame_table(report: FrameReport, labels: Sequence[str]) -> RenderableType:
     """One frame as a table with its stage times, or its error as a line."""
     if report.answer is None:
@@ -35,7 +31,9 @@ def frame_table(report: FrameReport, labels: Sequence[str]) -> RenderableType:
     title = Text.assemble(
         (str(report.path), "bold"), f"  {answer.build}", f" ({answer.reason})" if answer.reason else ""
     )
-    lines: list[RenderableType] = [title, _detections(answer, labels), _times(answer)]
+    if answer.executed:
+        title.append(f"  ran {', '.join(answer.executed)}")
+    lines: list[RenderableType] = [title, _found(answer, labels), _times(answer)]
     if report.rendered is not None:
         lines.append(Text(f"written to {report.rendered}"))
     return Group(*lines, Text(""))
@@ -46,30 +44,45 @@ def frame_json(report: FrameReport, labels: Sequence[str]) -> dict[str, Any]:
     if report.answer is None:
         return {"file": str(report.path), "error": report.error}
     answer = report.answer
-    rows = zip(answer.classes.tolist(), answer.scores.tolist(), answer.boxes_xyxy.tolist(), strict=True)
     return {
         "file": str(report.path),
         "build": answer.build,
         "reason": answer.reason,
-        "detections": [
-            {"label": label_of(index, labels), "score": round(score, 4), "box_xyxy": [round(edge, 1) for edge in box]}
-            for index, score, box in rows
-        ],
+        **({"executed": list(answer.executed)} if answer.executed else {}),
+        ("classes" if answer.boxes_xyxy is None else "detections"): _found_json(answer, labels),
         "stage_ms": {name: round(value, 3) for name, value in answer.stage_ms.items()},
         "total_ms": round(answer.total_ms, 3),
         **({"rendered": str(report.rendered)} if report.rendered is not None else {}),
     }
 
 
-def _detections(answer: FrameAnswer, labels: Sequence[str]) -> RenderableType:
+def _found_json(answer: FrameAnswer, labels: Sequence[str]) -> list[dict[str, Any]]:
+    rows = zip(answer.classes.tolist(), answer.scores.tolist(), strict=True)
+    found: list[dict[str, Any]] = [
+        {"label": label_of(index, labels), "score": round(score, 4)} for index, score in rows
+    ]
+    if answer.boxes_xyxy is not None:
+        for entry, box in zip(found, answer.boxes_xyxy.tolist(), strict=True):
+            entry["box_xyxy"] = [round(edge, 1) for edge in box]
+    return found
+
+
+def _found(answer: FrameAnswer, labels: Sequence[str]) -> RenderableType:
     if not len(answer.scores):
         return Text("  nothing found", style="dim")
     table = Table(show_edge=False, pad_edge=True)
     table.add_column("label")
     table.add_column("score", justify="right")
-    table.add_column("box x1, y1, x2, y2 (pixels)", justify="right")
-    for index, score, box in zip(answer.classes.tolist(), answer.scores, answer.boxes_xyxy, strict=True):
-        table.add_row(label_of(index, labels), f"{score:.2f}", ", ".join(f"{edge:.0f}" for edge in box))
+    rows: list[tuple[str, ...]] = [
+        (label_of(index, labels), f"{score:.2f}")
+        for index, score in zip(answer.classes.tolist(), answer.scores, strict=True)
+    ]
+    if answer.boxes_xyxy is not None:
+        table.add_column("box x1, y1, x2, y2 (pixels)", justify="right")
+        boxes = (", ".join(f"{edge:.0f}" for edge in box) for box in answer.boxes_xyxy)
+        rows = [(*row, box) for row, box in zip(rows, boxes, strict=True)]
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

@@ -9,25 +9,33 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class FrameAnswer:
-    """Detections of one frame, best first.
+    """Detections or classes of one frame, best first.
 
     Attributes:
         build: The build that answered.
         reason: Why it was this one.
-        boxes_xyxy: FP32 (M, 4), pixels of the frame as displayed.
+        boxes_xyxy: FP32 (M, 4), pixels of the frame as displayed; None for classes, which are of the whole frame.
         scores: FP32 (M,).
         classes: INT32 (M,).
+        executed: Of a cascade: the aliases that ran.
         stage_ms: Milliseconds by stage, as the gateway says.
         total_ms: Milliseconds by the client's clock.
     """
 
     build: str
     reason: str
-    boxes_xyxy: NDArray[np.float32]
+    boxes_xyxy: NDArray[np.float32] | None
     scores: NDArray[np.float32]
     classes: NDArray[np.int32]
     stage_ms: Mapping[str, float]
     total_ms: float
+    executed: tuple[str, ...] = ()
+
+
+def parse_executed(text: str) -> tuple[str, ...]:
+    """The aliases that ran, from the response parameter ``outpost_executed`` (``parts=1,defects=0``)."""
+    counts = (entry.partition("=") for entry in text.split(",") if entry)
+    return tuple(alias for alias, _, count in counts if count != "0")
 
 
 class GatewayNotThere(Exception):

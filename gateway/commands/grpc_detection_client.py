@@ -1,4 +1,4 @@
-"""Detections over gRPC."""
+"""Detections, or classes, over gRPC."""
 
 import json
 import struct
@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import numpy as np
 
-from gateway.commands.frame_answer import FrameAnswer, FrameRefused, GatewayNotThere, ModelNotThere
+from gateway.commands.frame_answer import FrameAnswer, FrameRefused, GatewayNotThere, ModelNotThere, parse_executed
 from gateway.load.stage_summary import parse_stages
 from gateway.oip import service_pb2, service_pb2_grpc
 
@@ -82,9 +82,10 @@ def _answer(response: service_pb2.ModelInferResponse, seconds: float) -> FrameAn
     return FrameAnswer(
         build=parameters.get("outpost_build", ""),
         reason=parameters.get("outpost_reason", ""),
-        boxes_xyxy=np.frombuffer(raw["boxes"], np.float32).reshape(-1, 4),
+        boxes_xyxy=np.frombuffer(raw["boxes"], np.float32).reshape(-1, 4) if "boxes" in raw else None,
         scores=np.frombuffer(raw["scores"], np.float32),
         classes=np.frombuffer(raw["classes"], np.int32),
         stage_ms={name: value * 1e3 for name, value in stages.items()},
         total_ms=seconds * 1e3,
+        executed=parse_executed(parameters.get("outpost_executed", "")),
     )

@@ -1,4 +1,4 @@
-"""Detections over HTTP: the protocol's JSON answer to a binary picture."""
+"""Detections, or classes, over HTTP: the protocol's JSON answer to a binary picture."""
 
 import http.client
 import json
@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from gateway.commands.frame_answer import FrameAnswer, FrameRefused, GatewayNotThere, ModelNotThere
+from gateway.commands.frame_answer import FrameAnswer, FrameRefused, GatewayNotThere, ModelNotThere, parse_executed
 from gateway.load.stage_summary import parse_stages
 
 _HTTP_OK = 200
@@ -85,11 +85,12 @@ def _answer(message: dict[str, Any], seconds: float) -> FrameAnswer:
     return FrameAnswer(
         build=parameters.get("outpost_build", ""),
         reason=parameters.get("outpost_reason", ""),
-        boxes_xyxy=np.asarray(outputs["boxes"]["data"], np.float32).reshape(found, 4),
+        boxes_xyxy=np.asarray(outputs["boxes"]["data"], np.float32).reshape(found, 4) if "boxes" in outputs else None,
         scores=np.asarray(outputs["scores"]["data"], np.float32).reshape(found),
         classes=np.asarray(outputs["classes"]["data"], np.int32).reshape(found),
         stage_ms={name: value * 1e3 for name, value in stages.items()},
         total_ms=seconds * 1e3,
+        executed=parse_executed(parameters.get("outpost_executed", "")),
     )
 
 

@@ -1,11 +1,12 @@
-"""One frame: a place, decode and letterbox into a slot, Triton, NMS."""
+"""One frame: a place, decode and letterbox into a slot, Triton, NMS or the best classes."""
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,12 @@ from contracts.model_card import ModelCard
 from gateway.errors import DeadlineExceeded, InstanceLost, RegionLost
 from gateway.frame_memory import FrameMemory
 from gateway.frames.admission import Admission
+from gateway.frames.classification import decode_classes
 from gateway.frames.decoding import Decoder
-from gateway.frames.preparation import prepare_input
-from gateway.messages import FrameDetections, FrameTask, StageTimes
-from vision.prepare import PreparedFrame
+from gateway.frames.frame_events import FrameEvents
+from gateway.frames.preparation import prepare_input, prepared_alike
+from gateway.messages import CascadeFrame, CascadeTask, FrameClasses, FrameDetections, FrameTask, StageTimes
+from vision.letterbox import Placement
 
 _MOST_RETRIES = 4
 _LONGEST_INFERENCE_SECONDS = 60.0
@@ -51,14 +54,22 @@ class MemorySource(Protocol):
 class FramePipeline:
     """The path of one frame, six stages without gaps between them.
 
+    A caller who goes away, or whose time is over, gets his answer at once. His frame leaves the queue then, but
+    once it was sent to Triton it keeps its place until Triton is done with it: Triton goes on with it anyway, and
+    giving the place away would let more and more work pile up there.
+
+    Every path raises:
+        QueueFull, DeadlineExceeded: Too much is asked, or too quickly.
+        vision.errors.ImageError: The bytes are not a usable picture.
+        BackendError: Triton could not answer.
+
     Args:
         admission: Bounds the frames in work.
         regions: Where slots come from.
         backend: Triton.
         executor: Threads for decode and letterbox, which release the GIL.
         max_pixels: Largest frame.
-        on_instance_lost: Told about each instance that died under a frame.
-        on_retry: Told about each frame that is sent again.
+        events: Told what happens.
         clock: Monotonic seconds.
     """
 
@@ -70,8 +81,7 @@ class FramePipeline:
         executor: Executor,
         *,
         max_pixels: int,
-        on_instance_lost: Callable[[InstanceLost], None],
-        on_retry: Callable[[str], None],
+        events: FrameEvents,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._admission = admission
@@ -79,31 +89,27 @@ class FramePipeline:
         self._backend = backend
         self._executor = executor
         self._max_pixels = max_pixels
-        self._on_instance_lost = on_instance_lost
-        self._on_retry = on_retry
+        self._events = events
         self._clock = clock
         self._decoders: dict[str, tuple[ModelCard, Decoder]] = {}
 
-    async def detect(self, frame: bytes | memoryview, task: FrameTask) -> FrameDetections:
-        """Find what is in one frame.
+    def detect(self, frame: bytes | memoryview, task: FrameTask) -> Coroutine[Any, Any, FrameDetections]:
+        """Find what is in one frame, given as JPEG, PNG, WebP or BMP bytes."""
+        return self._in_time(partial(self._run, frame, task, self._detections), task.deadline_at)
 
-        A caller who goes away, or whose time is over, gets his answer at once. His frame leaves the queue then, but
-        once it was sent to Triton it keeps its place until Triton is done with it: Triton goes on with it anyway, and
-        giving the place away would let more and more work pile up there.
+    def classify(self, frame: bytes | memoryview, task: FrameTask) -> Coroutine[Any, Any, FrameClasses]:
+        """Say what one frame is."""
+        return self._in_time(partial(self._run, frame, task, _classes), task.deadline_at)
 
-        Args:
-            frame: JPEG, PNG, WebP or BMP bytes.
-            task: Which build, and by when.
+    def cascade(self, frame: bytes | memoryview, task: CascadeTask) -> Coroutine[Any, Any, CascadeFrame]:
+        """Classify one frame, and look into it unless its class says that there is no need; in one place."""
+        return self._in_time(partial(self._run_cascade, frame, task), task.first.deadline_at)
 
-        Raises:
-            QueueFull, DeadlineExceeded: Too much is asked, or too quickly.
-            vision.errors.ImageError: The bytes are not a usable picture.
-            BackendError: Triton could not answer.
-        """
+    async def _in_time(self, work_in: "_WorkInPlace[_T]", deadline_at: float) -> _T:
         progress = _Progress()
-        work = asyncio.create_task(self._hold_place(frame, task, progress))
+        work = asyncio.create_task(self._hold_place(work_in, deadline_at, progress))
         try:
-            await asyncio.wait([work], timeout=max(0.0, task.deadline_at - self._clock()))
+            await asyncio.wait([work], timeout=max(0.0, deadline_at - self._clock()))
         except asyncio.CancelledError:
             _abandon(work, progress)
             raise
@@ -112,65 +118,98 @@ class FramePipeline:
             raise DeadlineExceeded(progress.stage)
         return work.result()
 
-    async def _hold_place(self, frame: bytes | memoryview, task: FrameTask, progress: "_Progress") -> FrameDetections:
-        async with self._admission.slot(task.deadline_at):
+    async def _hold_place(self, work_in: "_WorkInPlace[_T]", deadline_at: float, progress: "_Progress") -> _T:
+        async with self._admission.slot(deadline_at):
             memory = self._regions.current
             slot = memory.acquire()
             try:
-                return await self._run(frame, task, memory, slot, progress)
+                return await work_in(_Place(memory, slot, progress))
             finally:
                 memory.release(slot)
 
-    async def _run(
-        self, frame: bytes | memoryview, task: FrameTask, memory: FrameMemory, slot: int, progress: "_Progress"
-    ) -> FrameDetections:
-        progress.stage = "decode"
-        work = asyncio.get_running_loop().run_in_executor(self._executor, self._prepare, frame, task, memory, slot)
-        prepared, began_at, prepared_at = await _finish(work)
-        progress.stage = "infer"
-        output = await self._infer(task, memory, slot, progress)
-        inferred_at = self._clock()
-        placement = prepared.placement
-        boxes, scores, classes = self._decoder(task.card).decode(output, placement, task.threshold)
-        times = StageTimes(
-            queue=began_at - task.arrived_at,
-            decode=prepared.decode_seconds,
-            letterbox=prepared_at - began_at - prepared.decode_seconds,
-            infer=inferred_at - prepared_at,
-            postprocess=self._clock() - inferred_at,
-        )
-        return FrameDetections(boxes, scores, classes, placement.frame_width, placement.frame_height, times)
+    async def _run(self, frame: bytes | memoryview, task: FrameTask, read: "_Read[_T]", place: "_Place") -> _T:
+        return await self._answer(task, await self._prepare(frame, task, place), read, place)
 
-    def _prepare(
-        self, frame: bytes | memoryview, task: FrameTask, memory: FrameMemory, slot: int
-    ) -> tuple[PreparedFrame, float, float]:
+    async def _run_cascade(self, frame: bytes | memoryview, task: CascadeTask, place: "_Place") -> CascadeFrame:
+        prepared = await self._prepare(frame, task.first, place)
+        verdict = await self._answer(task.first, prepared, _classes, place)
+        if task.skips(verdict):
+            return CascadeFrame(verdict, None)
+        if place.progress.abandoned:
+            raise DeadlineExceeded("infer")
+        now = self._clock()
+        then = replace(task.then, arrived_at=now)
+        if prepared_alike(task.first.card.input, then.card.input):
+            prepared = _Prepared(prepared.placement, 0.0, now, now)  # the tensor is in the slot already
+        else:
+            prepared = await self._prepare(frame, then, place)
+        return CascadeFrame(verdict, await self._answer(then, prepared, self._detections, place))
+
+    async def _prepare(self, frame: bytes | memoryview, task: FrameTask, place: "_Place") -> "_Prepared":
+        place.progress.stage = "decode"
+        loop = asyncio.get_running_loop()
+        return await _finish(loop.run_in_executor(self._executor, self._write_input, frame, task, place))
+
+    def _write_input(self, frame: bytes | memoryview, task: FrameTask, place: "_Place") -> "_Prepared":
         began_at = self._clock()
         spec = task.card.input
-        out = memory.array(slot, spec.shape, _DATATYPES[spec.datatype])
+        out = place.memory.array(place.slot, spec.shape, _DATATYPES[spec.datatype])
         prepared = prepare_input(frame, spec, out, self._max_pixels)
-        return prepared, began_at, self._clock()
+        return _Prepared(prepared.placement, prepared.decode_seconds, began_at, self._clock())
 
-    async def _infer(
-        self, task: FrameTask, memory: FrameMemory, slot: int, progress: "_Progress"
-    ) -> NDArray[np.float32]:
+    async def _answer(self, task: FrameTask, prepared: "_Prepared", read: "_Read[_T]", place: "_Place") -> _T:
+        place.progress.stage = "infer"
+        output = await self._infer(task, place)
+        inferred_at = self._clock()
+
+        def times() -> StageTimes:
+            return StageTimes(
+                queue=prepared.began_at - task.arrived_at,
+                decode=prepared.decode_seconds,
+                letterbox=prepared.done_at - prepared.began_at - prepared.decode_seconds,
+                infer=inferred_at - prepared.done_at,
+                postprocess=self._clock() - inferred_at,
+            )
+
+        return read(task, output, prepared.placement, times)
+
+    async def _infer(self, task: FrameTask, place: "_Place") -> NDArray[np.float32]:
         """Inference has no effects: what a dead instance could not answer, another one may."""
         for _ in range(_MOST_RETRIES):
             try:
-                return await self._backend.infer(task.build, task.card, memory, slot, _LONGEST_INFERENCE_SECONDS)
+                return await self._infer_once(task, place)
             except InstanceLost as error:
-                self._on_instance_lost(error)
+                self._events.instance_lost(error)
             except RegionLost:
-                await self._regions.register_again(memory)
-            if progress.abandoned:
+                await self._regions.register_again(place.memory)
+            if place.progress.abandoned:
                 raise DeadlineExceeded("infer")
-            self._on_retry(task.build)
-        return await self._backend.infer(task.build, task.card, memory, slot, _LONGEST_INFERENCE_SECONDS)
+            self._events.retried(task.build)
+        return await self._infer_once(task, place)
+
+    async def _infer_once(self, task: FrameTask, place: "_Place") -> NDArray[np.float32]:
+        output = await self._backend.infer(task.build, task.card, place.memory, place.slot, _LONGEST_INFERENCE_SECONDS)
+        self._events.executed(task.name, task.build)
+        return output
+
+    def _detections(
+        self, task: FrameTask, output: NDArray[np.float32], placement: Placement, times: Callable[[], StageTimes]
+    ) -> FrameDetections:
+        boxes, scores, classes = self._decoder(task.card).decode(output, placement, task.threshold)
+        return FrameDetections(boxes, scores, classes, placement.frame_width, placement.frame_height, times())
 
     def _decoder(self, card: ModelCard) -> Decoder:
         known = self._decoders.get(card.build)
         if known is None or known[0] is not card:
             known = self._decoders[card.build] = (card, Decoder(card))
         return known[1]
+
+
+def _classes(
+    task: FrameTask, output: NDArray[np.float32], placement: Placement, times: Callable[[], StageTimes]
+) -> FrameClasses:
+    probabilities, order, confident = decode_classes(task.card, output, task.threshold)
+    return FrameClasses(probabilities, order, confident, placement.frame_width, placement.frame_height, times())
 
 
 @dataclass(slots=True)
@@ -181,7 +220,30 @@ class _Progress:
     abandoned: bool = False
 
 
-def _abandon(work: "asyncio.Task[FrameDetections]", progress: _Progress) -> None:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a frame holds while it is in work."""
+
+    memory: FrameMemory
+    slot: int
+    progress: _Progress
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A frame whose tensor is in its slot: since when, and how it was placed there."""
+
+    placement: Placement
+    decode_seconds: float
+    began_at: float
+    done_at: float
+
+
+_WorkInPlace = Callable[[_Place], Coroutine[Any, Any, _T]]
+_Read = Callable[[FrameTask, NDArray[np.float32], Placement, Callable[[], StageTimes]], _T]
+
+
+def _abandon(work: "asyncio.Task[_T]", progress: _Progress) -> None:
     progress.abandoned = True
     if progress.stage == "infer":
         work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks for it any more

@@ -1,5 +1,6 @@
 """From a compressed frame to the model's input tensor, written in place. Pure apart from the clock it is timed by."""
 
+from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -30,6 +31,15 @@ def prepare_input(
     values = pixels if spec.datatype == "UINT8" else normalise(pixels, spec)
     out[0] = values if spec.layout == "NHWC" else values.transpose(2, 0, 1)
     return prepared
+
+
+@lru_cache(maxsize=64)
+def prepared_alike(first: InputSpec, second: InputSpec) -> bool:
+    """Whether a tensor that was prepared for one build can be given to the other."""
+    unimportant = {"name"}
+    if first.datatype == "UINT8":
+        unimportant |= {"scale", "mean", "std"}  # such builds normalise inside the graph
+    return first.model_dump(exclude=unimportant) == second.model_dump(exclude=unimportant)
 
 
 def normalise(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:

@@ -17,8 +17,8 @@ from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError, Unforeseen, UnknownModel
 from gateway.grpc_api.closed_calls import ClosedCalls
 from gateway.grpc_api.health import health_handler
-from gateway.grpc_api.status import grpc_status_of
-from gateway.inference import InferenceService
+from gateway.grpc_api.status import grpc_status_of, trailing_metadata_of
+from gateway.inference.service import InferenceService
 from gateway.messages import InferRequest
 from gateway.metrics import ServingMetrics
 from gateway.oip import service_pb2, service_pb2_grpc
@@ -126,7 +126,7 @@ class OipServicer(ClosedCalls):
         try:
             return await self._answer(request, context.time_remaining())
         except GatewayError as error:
-            await context.abort(grpc_status_of(error), str(error))
+            await context.abort(grpc_status_of(error), str(error), trailing_metadata_of(error))
             raise  # abort has raised already; this tells the type checker
 
     async def ModelStreamInfer(  # noqa: N802

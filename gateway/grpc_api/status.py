@@ -4,6 +4,7 @@ import grpc
 
 from gateway import errors
 
+_RETRY_AFTER_SECONDS = 1
 _STATUS: dict[type[errors.GatewayError], grpc.StatusCode] = {
     errors.ClientError: grpc.StatusCode.INVALID_ARGUMENT,
     errors.PayloadTooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -22,3 +23,8 @@ def grpc_status_of(error: errors.GatewayError) -> grpc.StatusCode:
     if isinstance(error, errors.TritonRejected):
         return grpc.StatusCode[error.code.value]
     return next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+
+
+def trailing_metadata_of(error: errors.GatewayError) -> tuple[tuple[str, str], ...]:
+    """What goes with the status of an error: after how many seconds asking again makes sense."""
+    return (("retry-after", str(_RETRY_AFTER_SECONDS)),) if isinstance(error, errors.QueueFull) else ()

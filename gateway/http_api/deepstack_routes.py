@@ -4,11 +4,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.alias_metadata import answering_build
 from gateway.errors import BadRequest, UnknownModel
 from gateway.http_api.codec import write_json
-from gateway.http_api.detect_routes import FORM_FIELD, parse_threshold, require_alias
 from gateway.http_api.exchange import DisconnectWatch, exchange_of, request_body
 from gateway.http_api.multipart import parts_named, read_form
+from gateway.http_api.picture_request import FORM_FIELD, parse_threshold
+from gateway.http_api.picture_routes import require_alias
 from gateway.http_api.ports import HttpPorts
 from gateway.messages import DetectionResult
 
@@ -18,7 +20,7 @@ _THRESHOLD_FIELD = "min_confidence"
 
 
 class DeepStackRoutes:
-    """``/v1/vision``: one picture as form field ``image``, answered by the first alias, or by the one in the path.
+    """``/v1/vision``: one picture as form field ``image``, answered by the first detector, or by the alias in the path.
 
     Args:
         ports: Collaborators.
@@ -52,10 +54,13 @@ class DeepStackRoutes:
         return Response(write_json(predictions_to_json(result)), media_type="application/json")
 
     def _first_alias(self) -> str:
-        alias = next(iter(self._ports.catalogue().aliases), None)
-        if alias is None:
-            raise UnknownModel("detection", ())
-        return alias
+        """The first alias that is not known to be a classifier."""
+        catalogue = self._ports.catalogue()
+        for alias in catalogue.aliases:
+            build = answering_build(alias, catalogue)
+            if build is None or build.card is None or build.card.task == "detection":
+                return alias
+        raise UnknownModel("detection", catalogue.names_for_pictures())
 
 
 def predictions_to_json(result: DetectionResult) -> dict[str, object]:

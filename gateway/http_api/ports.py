@@ -7,7 +7,7 @@ from typing import Protocol
 from google.protobuf.message import Message
 
 from gateway.catalogue import Catalogue
-from gateway.messages import DetectionResult, InferRequest, InferResponse
+from gateway.messages import ClassificationResult, DetectionResult, InferRequest, InferResponse
 from gateway.metrics import ServingMetrics
 
 
@@ -28,6 +28,18 @@ class Inference(Protocol):
         threshold: float | None = None,
     ) -> DetectionResult:
         """See ``InferenceService.detect``."""
+        ...
+
+    async def classify(
+        self,
+        alias: str,
+        frames: Sequence[bytes | memoryview],
+        *,
+        deadline_at: float | None,
+        key: str = "",
+        threshold: float | None = None,
+    ) -> ClassificationResult:
+        """See ``InferenceService.classify``."""
         ...
 
 

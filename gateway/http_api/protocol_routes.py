@@ -33,7 +33,7 @@ from gateway.http_api.exchange import DisconnectWatch, Exchange, exchange_of, re
 from gateway.http_api.ports import HttpPorts
 from gateway.http_api.proto_json import index_to_json, to_json
 from gateway.http_api.raw_input import deduce_raw_input
-from gateway.inference import FRAMES_INPUT
+from gateway.inference.frame_request import FRAMES_INPUT
 from gateway.oip import model_config_pb2, service_pb2
 
 _HEADER_LENGTH_KEY = HEADER_LENGTH.lower().encode()

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from gateway.catalogue import Catalogue
 from gateway.http_api.boundary import HttpBoundary
 from gateway.http_api.deepstack_routes import DeepStackRoutes
-from gateway.http_api.detect_routes import DetectRoutes
+from gateway.http_api.picture_routes import PictureRoutes
 from gateway.http_api.ports import HttpLimits, HttpPorts, Inference, ModelCalls
 from gateway.http_api.protocol_routes import ProtocolRoutes
 from gateway.metrics import ServingMetrics
@@ -55,7 +55,7 @@ def build_http_app(
     )
     ports = HttpPorts(inference, models, catalogue, metrics, clock, limits)
     # A router without Starlette's own middleware: the boundary does its work, and each layer costs time.
-    sets = (ProtocolRoutes(ports), DetectRoutes(ports), DeepStackRoutes(ports))
+    sets = (ProtocolRoutes(ports), PictureRoutes(ports), DeepStackRoutes(ports))
     router = Router([route for each in sets for route in each.routes()], redirect_slashes=False)
     return HttpBoundary(router, metrics, log_all=settings.log_requests == "all", clock=clock)
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from contracts.build_name import BuildName
 from contracts.model_card import CARD_PARAMETER, ModelCard
 from gateway.catalogue import LoadedBuild
 from gateway.cpu_flags import cpu_flags, precision_reason
@@ -40,6 +42,7 @@ class ModelKeeper:
     Args:
         control: Triton's repository calls.
         loader: How a build is loaded.
+        refusal: Says of a hardware class why its builds are not loaded here; empty where they are.
         clock: Monotonic seconds.
     """
 
@@ -47,10 +50,12 @@ class ModelKeeper:
         self,
         control: TritonControl,
         loader: BuildLoader,
+        refusal: Callable[[str], str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._control = control
         self._loader = loader
+        self._refusal = refusal
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
 
@@ -135,6 +140,10 @@ class ModelKeeper:
 
     async def _load(self, name: str, kept: _Kept, *, again: bool = False) -> bool:
         kept.signature = self._loader.signature(name)
+        refused = self._refusal(BuildName.parse(name).hardware_class)
+        if refused:
+            self._refuse(name, kept, refused)
+            return False
         began_at = self._clock()
         try:
             config = await self._loader.load(name, again=again)
@@ -152,6 +161,11 @@ class ModelKeeper:
         seconds = round(self._clock() - began_at, 3)
         _LOG.info("build loaded", extra={"build": name, "seconds": seconds, "backend": config.backend})
         return True
+
+    def _refuse(self, name: str, kept: _Kept, reason: str) -> None:
+        kept.try_again_at = math.inf  # waiting does not change the machine
+        kept.loaded = LoadedBuild(name=name, ready=False, reason=f"refused: {reason}", refused=True)
+        _LOG.error("build is for another hardware class", extra={"build": name, "reason": reason})
 
     async def _failed(self, name: str, kept: _Kept, reason: str) -> None:
         pause = _RETRY_SECONDS[min(kept.failures, len(_RETRY_SECONDS) - 1)]

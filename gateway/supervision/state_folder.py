@@ -4,13 +4,20 @@ import fcntl
 import hashlib
 import os
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from contracts.active_models import ActiveModel, ActiveModels
+from pydantic import TypeAdapter, ValidationError
+
+from contracts.active_models import ActiveModel, ActiveModels, Alias, Cascade
 from contracts.build_name import BuildName, InvalidBuildName
 from gateway.atomic_file import sync_folder, write_atomically
-from gateway.start_errors import StateFolderInUse, StateFolderUnusable
+from gateway.start_errors import SeedUnusable, StateFolderInUse, StateFolderUnusable
+
+CASCADES_FILE = "cascades.json"
+"""Beside shipped builds: the cascades of their models, as in ``active.json``."""
+_CASCADES = TypeAdapter(dict[Alias, Cascade])
 
 
 class StateFolder:
@@ -59,19 +66,27 @@ class StateFolder:
             self._lock.close()
             self._lock = None
 
-    def seed(self, seed_dir: Path) -> tuple[str, ...]:
+    def seed(self, seed_dir: Path, accepts: Callable[[str], bool] = lambda _: True) -> tuple[str, ...]:
         """Copy the shipped builds that are missing; on the first start, make each model's newest build its stable.
+
+        The cascades that ship with them (``cascades.json``) are taken over where both their models are there.
+
+        Args:
+            seed_dir: Folder of builds.
+            accepts: Whether builds for a hardware class run here; only such are made anybody's stable.
 
         Returns:
             The builds copied.
 
         Raises:
             StateFolderUnusable: A copy failed (disk full, not readable); nothing half-copied stays.
+            SeedUnusable: ``cascades.json`` is malformed.
         """
         try:
             copied = tuple(name for name in seed_builds(seed_dir) if self._copy_build(seed_dir / name))
             if not self.active_file.exists() and seed_builds(seed_dir):
-                write_atomically(self.active_file, newest_as_stable(seed_builds(seed_dir)).model_dump_json(indent=2))
+                active = first_choice(seed_builds(seed_dir), seed_cascades(seed_dir), accepts)
+                write_atomically(self.active_file, active.model_dump_json(indent=2))
         except OSError as error:
             raise StateFolderUnusable(self.root, str(error)) from error
         return copied
@@ -111,7 +126,37 @@ def seed_builds(seed_dir: Path) -> tuple[str, ...]:
     return tuple(entry[-1] for entry in sorted(names))
 
 
-def newest_as_stable(builds: tuple[str, ...]) -> ActiveModels:
-    """Every model under its own name, with its newest build; ``builds`` are sorted, oldest first."""
-    newest = {BuildName.parse(name).model: name for name in builds}
-    return ActiveModels(models={model: ActiveModel(stable=name) for model, name in newest.items()})
+def seed_cascades(seed_dir: Path) -> dict[str, Cascade]:
+    """The cascades that ship with the builds of a folder.
+
+    Raises:
+        SeedUnusable: The file is malformed.
+    """
+    path = seed_dir / CASCADES_FILE
+    if not path.is_file():
+        return {}
+    try:
+        return _CASCADES.validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise SeedUnusable(path, f"{place}: {first['msg']}") from error
+
+
+def first_choice(
+    builds: tuple[str, ...], cascades: Mapping[str, Cascade], accepts: Callable[[str], bool]
+) -> ActiveModels:
+    """Every model under its own name, with its newest build of those that run here.
+
+    Models without one are left out; where no build runs here at all, all are named, for their aliases then say why.
+
+    Args:
+        builds: Sorted, oldest first.
+        cascades: Those whose models are both there are taken over.
+        accepts: Whether builds for a hardware class run here.
+    """
+    names = [BuildName.parse(build) for build in builds]
+    usable = [name for name in names if accepts(name.hardware_class)] or names
+    chosen = {name.model: ActiveModel(stable=str(name)) for name in usable}
+    whole = {name: each for name, each in cascades.items() if each.first in chosen and each.then in chosen}
+    return ActiveModels(models=chosen, cascades=whole)

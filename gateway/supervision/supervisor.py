@@ -218,6 +218,7 @@ class Supervisor:
             triton_reason=reason,
             triton_version=self._version,
             aliases=self._aliases(),
+            cascades=dict(self._active_file.current.cascades),
             builds=self._keeper.builds,
         )
         async with self._publishing:

@@ -11,11 +11,12 @@ from prometheus_client import CollectorRegistry
 from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError, InstanceLost
 from gateway.frames.admission import Admission
+from gateway.frames.frame_events import FrameEvents
 from gateway.frames.pipeline import FramePipeline
 from gateway.frames.regions import FrameRegions
 from gateway.grpc_api.server import GrpcServer, OipServicer
 from gateway.http_api.server import HttpServer, build_http_app
-from gateway.inference import InferenceService
+from gateway.inference.service import InferenceService
 from gateway.listeners import listen
 from gateway.metrics import ServingMetrics
 from gateway.settings import Settings
@@ -76,8 +77,11 @@ class Worker:
             frame_client,
             self._threads,
             max_pixels=settings.max_pixels,
-            on_instance_lost=on_instance_lost,
-            on_retry=lambda build: self.metrics.retries.labels(build).inc(),
+            events=FrameEvents(
+                instance_lost=on_instance_lost,
+                retried=lambda build: self.metrics.retries.labels(build).inc(),
+                executed=self.metrics.count_execution,
+            ),
         )
         self._service = InferenceService(
             self._current_catalogue,

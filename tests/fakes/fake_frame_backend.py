@@ -19,6 +19,8 @@ class FakeFrameBackend:
 
     def __init__(self, candidates: Sequence[Sequence[float]] = ()) -> None:
         self.candidates = np.array(candidates, dtype=np.float32).reshape(-1, 6)
+        self.outputs: dict[str, NDArray[np.float32]] = {}
+        self.asked: list[tuple[str, NDArray[np.uint8 | np.float32]]] = []
         self.error: Exception | None = None
         self.open = asyncio.Event()
         self.open.set()
@@ -28,8 +30,10 @@ class FakeFrameBackend:
     async def infer(
         self, build: str, card: ModelCard, memory: FrameMemory, slot: int, timeout_seconds: float
     ) -> NDArray[np.float32]:
-        """Wait while ``open`` is not set, then fail with ``error`` or return the candidates."""
+        """Wait while ``open`` is not set, then fail with ``error`` or return the build's output or the candidates."""
         self.entered += 1
+        datatype = np.uint8 if card.input.datatype == "UINT8" else np.float32
+        self.asked.append((build, memory.array(slot, card.input.shape, datatype).copy()))
         try:
             await self.open.wait()
         except asyncio.CancelledError:
@@ -37,4 +41,4 @@ class FakeFrameBackend:
             raise
         if self.error is not None:
             raise self.error
-        return self.candidates
+        return self.outputs.get(build, self.candidates)

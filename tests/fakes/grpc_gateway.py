@@ -1,16 +1,20 @@
 """The real gRPC side of a gateway on a loopback port, with only the model replaced; Triton is down for all else."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
+import numpy as np
+from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
+from gateway.catalogue import Catalogue
 from gateway.frame_memory import FrameMemory
 from gateway.frames.admission import Admission
+from gateway.frames.frame_events import FrameEvents
 from gateway.frames.pipeline import FramePipeline
 from gateway.grpc_api.server import GrpcServer, OipServicer
-from gateway.inference import InferenceService
+from gateway.inference.service import InferenceService
 from gateway.metrics import ServingMetrics
 from gateway.triton.connection import TritonConnection
 from gateway.triton.tensor_client import TensorClient
@@ -21,25 +25,32 @@ _NOBODY = "127.0.0.1:1"
 
 
 @asynccontextmanager
-async def running_grpc_gateway(candidates: Sequence[Sequence[float]] = ()) -> AsyncIterator[str]:
-    """Serve until the end of the block; gives ``host:port``."""
+async def running_grpc_gateway(
+    candidates: Sequence[Sequence[float]] = (),
+    *,
+    catalogue: Catalogue | None = None,
+    outputs: Mapping[str, NDArray[np.float32]] | None = None,
+    max_queue: int = 4,
+) -> AsyncIterator[str]:
+    """Serve until the end of the block; gives ``host:port``. ``outputs`` are by build, instead of the candidates."""
     metrics = ServingMetrics(CollectorRegistry())
-    catalogue = ready_catalogue()
+    known = catalogue or ready_catalogue()
+    backend = FakeFrameBackend(candidates)
+    backend.outputs.update(outputs or {})
     connection = TritonConnection(_NOBODY)
     tensors = TensorClient(connection)
-    admission = Admission(4, 4)
+    admission = Admission(4, max_queue)
     with ThreadPoolExecutor(2) as threads:
         pipeline = FramePipeline(
             admission,
             StaticMemory(FrameMemory(None, 4, CARD.input.size_bytes)),
-            FakeFrameBackend(candidates),
+            backend,
             threads,
             max_pixels=10_000_000,
-            on_instance_lost=lambda _: None,
-            on_retry=lambda _: None,
+            events=FrameEvents(lambda _: None, lambda _: None, metrics.count_execution),
         )
         service = InferenceService(
-            lambda: catalogue,
+            lambda: known,
             admission,
             pipeline,
             tensors,
@@ -47,7 +58,7 @@ async def running_grpc_gateway(candidates: Sequence[Sequence[float]] = ()) -> As
             default_timeout_seconds=30.0,
             on_instance_lost=lambda _: None,
         )
-        server = GrpcServer(OipServicer(lambda: catalogue, service, tensors, metrics), "127.0.0.1:0", 2**26)
+        server = GrpcServer(OipServicer(lambda: known, service, tensors, metrics), "127.0.0.1:0", 2**26)
         await server.start()
         try:
             yield f"127.0.0.1:{server.port}"

@@ -17,9 +17,10 @@ from gateway.catalogue import Catalogue, LoadedBuild
 from gateway.errors import InstanceLost
 from gateway.frame_memory import FrameMemory
 from gateway.frames.admission import Admission
+from gateway.frames.frame_events import FrameEvents
 from gateway.frames.pipeline import FramePipeline
 from gateway.http_api.server import HttpServer, build_http_app
-from gateway.inference import InferenceService
+from gateway.inference.service import InferenceService
 from gateway.metrics import ServingMetrics
 from gateway.settings import Settings
 from tests.fakes.fake_frame_backend import FakeFrameBackend
@@ -115,8 +116,7 @@ async def running_http_gateway(
             backend,
             threads,
             max_pixels=settings.max_pixels,
-            on_instance_lost=lost.append,
-            on_retry=lambda build: metrics.retries.labels(build).inc(),
+            events=FrameEvents(lost.append, lambda build: metrics.retries.labels(build).inc(), metrics.count_execution),
         )
         service = InferenceService(
             lambda: gateway.catalogue,

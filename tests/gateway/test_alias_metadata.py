@@ -15,8 +15,9 @@ from gateway.alias_metadata import (
 )
 from gateway.catalogue import Catalogue
 from gateway.errors import UnknownModel
-from gateway.inference import DETECTION_OUTPUTS, SOURCE_OUTPUT
+from gateway.inference.detection_tensors import CASCADE_OUTPUTS, DETECTION_OUTPUTS, SOURCE_OUTPUT
 from gateway.oip import model_config_pb2, service_pb2
+from tests.fakes.family import PARTS, family_catalogue, without
 from tests.fakes.http_gateway import BUILD, CARD, ready_catalogue
 
 
@@ -51,6 +52,44 @@ def test_an_alias_without_a_loaded_build_is_described_without_card() -> None:
     assert alias_metadata("defects", without_builds()).name == "defects"
     assert not alias_config("defects", without_builds()).parameters
     assert answering_build("defects", without_builds()) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "outputs"),
+    [
+        ("parts", ["scores", "classes", "probabilities", "source"]),
+        ("inspection", [*DETECTION_OUTPUTS, SOURCE_OUTPUT, *CASCADE_OUTPUTS]),
+    ],
+)
+def test_outputs_of_a_classifier_and_of_a_cascade(name: str, outputs: list[str]) -> None:
+    metadata, config = alias_metadata(name, family_catalogue()), alias_config(name, family_catalogue())
+    assert [output.name for output in metadata.outputs] == outputs
+    assert [output.name for output in config.output] == outputs
+
+
+def test_a_cascade_is_described_by_its_detector_and_its_rule() -> None:
+    parameters = alias_config("inspection", family_catalogue()).parameters
+    assert json.loads(parameters["labels"].string_value) == ["scratch", "pit"]
+    assert parameters["outpost_task"].string_value == "detection"
+    assert json.loads(parameters["outpost_cascade"].string_value) == {
+        "first": "parts",
+        "then": "defects",
+        "skip_label": "pass",
+        "skip_score": 0.9,
+    }
+    assert "outpost_cascade" not in alias_config("defects", family_catalogue()).parameters
+    assert alias_config("parts", family_catalogue()).parameters["outpost_task"].string_value == "classification"
+
+
+def test_the_index_names_the_cascade_with_the_reason_of_its_member() -> None:
+    broken = without(family_catalogue(), PARTS)
+    lines = index_with_aliases(service_pb2.RepositoryIndexResponse(), broken, ready_only=False).models
+    assert [(line.name, line.state) for line in lines] == [
+        ("defects", "READY"),
+        ("parts", "UNAVAILABLE"),
+        ("inspection", "UNAVAILABLE"),
+    ]
+    assert "it does not load: broken" in lines[2].reason
 
 
 @pytest.mark.parametrize("name", ["nope", BUILD, ""])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from contracts.model_card import InputSpec, ModelCard, NmsSpec, OutputSpec, Thresholds
 from gateway.errors import InvalidModelOutput
 from gateway.frames.decoding import Decoder
-from gateway.frames.preparation import prepare_input
+from gateway.frames.preparation import prepare_input, prepared_alike
 from vision.letterbox import Placement
 
 AS_SENT = Placement(scale_x=1.0, scale_y=1.0, offset_x=0, offset_y=0, frame_width=100, frame_height=100)
@@ -101,3 +101,26 @@ def test_stretch_fills_the_input() -> None:
     prepare_input(wide, InputSpec(width=8, height=8, pad_value=7), boxed, 1000)
     assert (boxed[0, 0] == 7).all()
     assert (boxed[0, 4] == 200).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "alike"),
+    [
+        ({"name": "input"}, True),
+        ({"mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.2), "scale": 1.0}, True),  # inside the graph
+        ({"mode": "stretch"}, False),
+        ({"pad_value": 0}, False),
+        ({"color": "bgr"}, False),
+        ({"width": 16}, False),
+        ({"datatype": "FP32"}, False),
+    ],
+)
+def test_tensors_that_two_builds_can_share(changes: dict[str, object], alike: bool) -> None:
+    pixels = InputSpec(width=8, height=8)
+    assert prepared_alike(pixels, InputSpec.model_validate(pixels.model_dump() | changes)) is alike
+
+
+def test_floats_are_shared_only_where_they_are_normalised_alike() -> None:
+    floats = InputSpec(width=8, height=8, datatype="FP32", layout="NCHW")
+    assert prepared_alike(floats, floats.model_copy(update={"name": "x"}))
+    assert not prepared_alike(floats, floats.model_copy(update={"mean": (0.5, 0.5, 0.5)}))

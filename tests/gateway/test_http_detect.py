@@ -149,6 +149,7 @@ async def test_the_list_of_models() -> None:
                     "name": "defects",
                     "ready": True,
                     "build": BUILD,
+                    "task": "detection",
                     "labels": ["scratch", "pit"],
                     "input": {"width": 64, "height": 64},
                     "threshold": 0.25,

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from contracts.active_models import ActiveModels
-from gateway.start_errors import StateFolderInUse, StateFolderUnusable
+from gateway.start_errors import SeedUnusable, StateFolderInUse, StateFolderUnusable
 from gateway.supervision.state_folder import StateFolder, seed_builds
 
 
@@ -71,3 +71,48 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StateFolderUnusable, match="--state-dir"):
         StateFolder(tmp_path / "file" / "state").open()
+
+
+def stable_builds(state: StateFolder) -> dict[str, str]:
+    active = ActiveModels.model_validate_json(state.active_file.read_bytes())
+    return {alias: model.stable for alias, model in active.models.items()}
+
+
+def test_each_model_gets_a_build_that_runs_here(tmp_path: Path, state: StateFolder) -> None:
+    for name in ("defects-1.0.0_x86-cpu", "defects-1.1.0_arm-cpu", "parts-1.0.0_arm-cpu"):
+        make_build(tmp_path / "seed", name)
+    state.seed(tmp_path / "seed", lambda hardware_class: hardware_class == "x86-cpu")
+    assert stable_builds(state) == {"defects": "defects-1.0.0_x86-cpu"}
+
+
+def test_where_no_build_runs_each_alias_can_say_why(tmp_path: Path, state: StateFolder) -> None:
+    make_build(tmp_path / "seed", "defects-1.1.0_arm-cpu")
+    state.seed(tmp_path / "seed", lambda _: False)
+    assert stable_builds(state) == {"defects": "defects-1.1.0_arm-cpu"}
+
+
+CASCADE = '{"first": "parts", "then": "defects", "skip_label": "pass"}'
+
+
+def test_cascades_ship_with_their_models(tmp_path: Path, state: StateFolder) -> None:
+    for name in ("defects-1.0.0_x86-cpu", "parts-1.0.0_x86-cpu"):
+        make_build(tmp_path / "seed", name)
+    other = CASCADE.replace("defects", "cats")
+    (tmp_path / "seed" / "cascades.json").write_text(f'{{"inspection": {CASCADE}, "of-cats": {other}}}')
+    state.seed(tmp_path / "seed")
+    active = ActiveModels.model_validate_json(state.active_file.read_bytes())
+    assert list(active.cascades) == ["inspection"]  # nobody shipped cats
+    assert active.cascades["inspection"].skip_score == 0.9
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("{", "Invalid JSON"), ('{"a": {"first": "parts"}}', "a.then: Field required")]
+)
+def test_malformed_cascades_are_named_before_anything_is_chosen(
+    tmp_path: Path, state: StateFolder, text: str, words: str
+) -> None:
+    make_build(tmp_path / "seed", "defects-1.0.0_x86-cpu")
+    (tmp_path / "seed" / "cascades.json").write_text(text)
+    with pytest.raises(SeedUnusable, match=f"cascades.json cannot be used: .*{words}"):
+        state.seed(tmp_path / "seed")
+    assert not state.active_file.exists()

@@ -24,7 +24,8 @@ class GatewayProcess:
         self.state_dir = state_dir
         self.ports = {name: free_port() for name in PORTS}
         self.log_file = state_dir.parent / f"{state_dir.name}.log"
-        values = {"state_dir": state_dir, "seed_dir": seed_dir, **settings}
+        # the small builds carry one class and run on every CPU
+        values = {"state_dir": state_dir, "seed_dir": seed_dir, "accepted_classes": "x86-cpu", **settings}
         values |= {f"{name}_port": port for name, port in self.ports.items()}
         self._environment = dict(os.environ) | {
             f"OUTPOST_GATEWAY_{name.upper()}": str(value) for name, value in values.items()

@@ -51,6 +51,45 @@ def brightness_detector(*, score: float = 0.9, values: float | None = None) -> o
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
+def shade_classifier(*, logits: bool = False, value: float | None = None) -> onnx.ModelProto:
+    """A grafted classifier of two classes: the probability of the second one is the mean brightness.
+
+    Args:
+        logits: Answer with logits instead: 0, and the brightness from -8 to 8.
+        value: Added to every output, to make a model that answers nonsense.
+    """
+    factor, shift = ([[0.0, 16.0 / 255.0]], [[0.0, -8.0]]) if logits else ([[-1.0 / 255.0, 1.0 / 255.0]], [[1.0, 0.0]])
+    constants = {
+        "factor": np.array(factor, dtype=np.float32),
+        "shift": np.array(shift, dtype=np.float32) + np.float32(value or 0.0),
+        "column": np.array([-1, 1], dtype=np.int64),
+    }
+    nodes = [
+        helper.make_node("Cast", ["images"], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["pixels"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Reshape", ["mean", "column"], ["means"]),
+        helper.make_node("Mul", ["means", "factor"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "shift"], ["classes"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "shade",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", HEIGHT, WIDTH, 3])],
+        [helper.make_tensor_value_info("classes", TensorProto.FLOAT, ["N", 2])],
+        [numpy_helper.from_array(constant, name) for name, constant in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def classifier_card(model: str, decoder: str = "probabilities") -> ModelCard:
+    fields = card(model).model_dump() | {
+        "task": "classification",
+        "output": {"name": "classes", "decoder": decoder},
+        "thresholds": {"default": 0.6},
+    }
+    return ModelCard.model_validate(fields)
+
+
 def identity_model() -> onnx.ModelProto:
     """Adds one to any FP32 vector: a model that only passes through."""
     graph = helper.make_graph(
@@ -131,7 +170,8 @@ def write_build(folder: Path, build_card: ModelCard, model: bytes, backend: str 
 
     config = model_config_pb2.ModelConfig(name=build_card.build, backend=backend, max_batch_size=8)
     config.input.add(name="images", data_type=model_config_pb2.TYPE_UINT8, dims=[HEIGHT, WIDTH, 3])
-    config.output.add(name="candidates", data_type=model_config_pb2.TYPE_FP32, dims=[300, 6])
+    dims = [300, 6] if build_card.task == "detection" else [len(build_card.labels)]
+    config.output.add(name=build_card.output.name, data_type=model_config_pb2.TYPE_FP32, dims=dims)
     config.default_model_filename = "model.onnx"
     config.parameters["outpost_card"].string_value = build_card.model_dump_json()
     _write(folder / build_card.build, str(config), model)

@@ -12,7 +12,7 @@ import tritonclient.grpc
 from numpy.typing import NDArray
 
 from contracts.model_card import ModelCard
-from model_compiler.build_directory import verify_build
+from model_compiler.packaging.build_directory import verify_build
 from tests.system.conftest import REPOSITORY, SAMPLES
 from tests.system.gateway_process import GatewayProcess
 from tests.system.test_serving import frames_input

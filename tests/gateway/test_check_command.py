@@ -1,0 +1,50 @@
+"""``check`` on a machine where no gateway runs."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.commands import check
+from gateway.listeners import free_port
+from gateway.settings import Settings
+
+PORTS = ("http_port", "grpc_port", "metrics_port", "admin_port", "triton_grpc_port")
+
+
+def settings_for(tmp_path: Path, *builds: str, **settings: str) -> Settings:
+    for build in builds:
+        (tmp_path / "seed" / build).mkdir(parents=True)
+        (tmp_path / "seed" / build / "config.pbtxt").touch()
+    ports = {name: free_port() for name in PORTS}
+    folders = {"seed_dir": tmp_path / "seed", "state_dir": tmp_path / "state"}
+    return Settings.model_validate({**folders, **ports, **settings})
+
+
+def test_the_class_is_named_with_its_reason(tmp_path: Path) -> None:
+    machine = check.look_at_machine(
+        settings_for(tmp_path, hardware_class="medical-cart-cpu", accepted_classes="arm-cpu")
+    )
+    assert machine["hardware_class"].startswith("medical-cart-cpu: the operator declared it")
+    assert "arm-cpu" in machine["hardware_class"].partition("; loads builds for ")[2]
+    elsewhere = check.look_at_machine(settings_for(tmp_path, triton="grpc://127.0.0.1:1"))
+    assert elsewhere["hardware_class"].startswith("not known")
+
+
+@pytest.mark.parametrize(("accepted", "problems"), [("", 1), ("my-riscv", 0)])
+def test_builds_that_would_all_be_refused_are_a_problem(tmp_path: Path, accepted: str, problems: int) -> None:
+    settings = settings_for(tmp_path, "defects-1.0.0_my-riscv", accepted_classes=accepted)
+    machine = check.look_at_machine(settings)
+    found = check.machine_problems(machine)
+    assert len(found) == problems
+    assert len(machine["refused_builds"]) == problems
+    if problems:
+        assert found[0].startswith(
+            "build defects-1.0.0_my-riscv is refused: it is built for my-riscv, and this machine"
+        )
+
+
+def test_one_build_for_another_machine_is_no_problem(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, "defects-1.0.0_here", "defects-1.0.0_elsewhere", hardware_class="here")
+    machine = check.look_at_machine(settings)
+    assert list(machine["refused_builds"]) == ["defects-1.0.0_elsewhere"]
+    assert check.machine_problems(machine) == []
