@@ -1,6 +1,7 @@
 """Jobs from files: what the compiler asks for and cannot do itself."""
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from model_training.weights_file import save_weights
 
 TRAIN_FRAMES, VAL_FRAMES = 7000, 400
 PRUNED_FILE, WEIGHTS_FILE, MODEL_FILE = "pruned.npz", "weights.npz", "model.onnx"
+BEGUN_FILE, CHECKPOINT_FILE = "begun.json", "checkpoint.pt"
 FINE_TUNING = TrainingSettings(epochs=4, clean_share=0.6, learning_rate=1e-3, warmup_steps=100, patience=3)
 DISTILLATION = TrainingSettings(epochs=12, clean_share=0.6, learning_rate=1.5e-3, warmup_steps=200)
 
@@ -64,7 +66,8 @@ def do_job(job: TrainingJob, cache: Path) -> TrainingResult:
     """Do a job, or go on with it; a finished one is not repeated.
 
     Args:
-        job: What to do; its folder gets `result.json` last, when all is done.
+        job: What to do; its folder gets `result.json` last, when all is done. What another job left there, or the same
+            one with other weights, is removed.
         cache: Folder of rendered frames.
 
     Raises:
@@ -74,14 +77,30 @@ def do_job(job: TrainingJob, cache: Path) -> TrainingResult:
         TeacherOfAnotherKind: A detector and a classifier.
     """
     finished = job.output / RESULT_FILE
+    _begin(job)
     if finished.exists():
         return TrainingResult.model_validate_json(finished.read_bytes())
-    job.output.mkdir(parents=True, exist_ok=True)
     result = {"export": _export, "prune": _prune, "distill": _distill}[job.action](job, cache)
     temporary = finished.with_suffix(".tmp")
     temporary.write_text(result.model_dump_json(indent=2) + "\n")
     temporary.replace(finished)
     return result
+
+
+def _begin(job: TrainingJob) -> None:
+    """Make the job's folder, without what another job left in it."""
+    weights = [path for path in (job.weights, job.teacher_weights) if path is not None]
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in weights]
+    identity = json.dumps([job.model_dump(mode="json"), digests])
+    begun = job.output / BEGUN_FILE
+    if begun.exists() and begun.read_text() == identity:
+        return
+    for name in (RESULT_FILE, CHECKPOINT_FILE, PRUNED_FILE, WEIGHTS_FILE, MODEL_FILE):
+        (job.output / name).unlink(missing_ok=True)
+    job.output.mkdir(parents=True, exist_ok=True)
+    temporary = begun.with_suffix(".tmp")
+    temporary.write_text(identity)
+    temporary.replace(begun)
 
 
 def _export(job: TrainingJob, _: Path) -> TrainingResult:

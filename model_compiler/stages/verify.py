@@ -13,6 +13,7 @@ from model_compiler.engines.verification import Subject, verify
 from model_compiler.frame_tensors import prepared_frames
 from model_compiler.recipe import Recipe
 from model_compiler.stages.package import DEFAULT_VARIANT
+from model_compiler.variant import Backend
 
 NAME = "verify"
 FRAMES = 16
@@ -45,9 +46,11 @@ def run(artifact: Artifact, recipe: Recipe) -> Artifact:
         input=facts.reference_input,
         output=facts.reference_output,
     )
+    # a TensorRT build is still ONNX here, and its plan is run by Triton only
+    runner: Backend = "onnxruntime" if variant.backend == "tensorrt" else variant.backend
     candidate = Subject(
         model=artifact.model,
-        engine=engine_for(variant.backend, max_batch_size=recipe.serving.max_batch_size),
+        engine=engine_for(runner, max_batch_size=recipe.serving.max_batch_size),
         precision=variant.precision,
         input=facts.input,
         output=facts.output,

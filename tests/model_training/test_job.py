@@ -61,6 +61,18 @@ def test_distillation_changes_the_student_and_is_not_repeated(folder: Path) -> N
     assert (folder / "distill" / "weights.npz").stat().st_mtime_ns == written
 
 
+def test_other_weights_or_settings_in_the_same_folder_are_another_job(folder: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.npz"
+    weights.write_bytes((folder / "student.npz").read_bytes())
+    job = TrainingJob(action="export", network="student", weights=weights, output=tmp_path / "job")
+    first = do_job(job, tmp_path)
+    assert do_job(job, tmp_path) == first
+    save_weights(new_network("student", seed=9).state_dict(), weights)
+    second = do_job(job, tmp_path)
+    assert second.weights_sha256 != first.weights_sha256
+    assert second.onnx_sha256 != first.onnx_sha256
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
