@@ -59,7 +59,7 @@ format: $(VENV)/.development ## let ruff rewrite the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.development ## measure against the in-process ceiling and plain endpoints; about 12 minutes
+bench: $(VENV)/.torch ## measure against the in-process ceiling and plain endpoints; about 12 minutes
 	$(BIN)/python -m benchmarks.run
 
 train: $(VENV)/.torch ## train the demo's models from nothing; about 3 hours on 2 cores

@@ -9,17 +9,23 @@ import onnx
 import onnx.shape_inference
 import onnx.utils
 
+import model_compiler
 from benchmarks.yolov8n_graph import CLASSES, build_yolov8n_sized
+from contracts.model_card import ModelCard
 from model_compiler.graph.onnx_model import read_model_file
 from model_compiler.packaging.build_directory import write_build
 from model_compiler.recipe import Recipe
+from model_compiler.recipe_file import read_recipe
 from model_compiler.source import plain_artifact
 from model_compiler.stages import graft, package
+from model_compiler.trainer import TrainerCommand
+from model_compiler.training_source import train_and_export
 from model_compiler.variant import BuildVariant
 
 HARDWARE_CLASS = "x86-cpu"
 BF16 = BuildVariant(variant="bf16", backend="openvino")
 DEMO_MODEL = "defects"
+RECIPE = Path(model_compiler.__file__).parent / "recipes" / f"{DEMO_MODEL}.yaml"
 YOLO_SIZES = {"yolov8n-320": 320, "yolov8n-640": 640}
 KNOWN_MODELS = (DEMO_MODEL, *YOLO_SIZES)
 
@@ -71,9 +77,22 @@ def _demo_model(repository: Path, work: Path) -> BenchModel:
         raise ModelMissing(f"{repository} has no build of '{DEMO_MODEL}' for {HARDWARE_CLASS}: `make train` makes it")
     build = work / DEMO_MODEL / "builds" / builds[-1].name
     shutil.copytree(builds[-1], build)
+    card = ModelCard.model_validate_json((build / "card.json").read_bytes())
+    if card.quantization is not None:
+        return BenchModel(DEMO_MODEL, build, _exported_network(work / DEMO_MODEL / "export"), 1 / 255)
     plain = work / DEMO_MODEL / "plain.onnx"
     _write_plain(build / "1" / "model.onnx", plain)
     return BenchModel(DEMO_MODEL, build, plain, 1.0)
+
+
+def _exported_network(folder: Path) -> Path:
+    """The FP32 network that an INT8 build was made from: the trainer exports it again."""
+    recipe = read_recipe(RECIPE)
+    if recipe.trainer is None:
+        raise ModelMissing(f"{RECIPE} names no trainer to export the FP32 network")
+    trainer = TrainerCommand(recipe.trainer.command)
+    path, _ = train_and_export(recipe.trainer, recipe.seed, trainer, lambda key: folder / key[:16], lambda _: None)
+    return path
 
 
 def _write_plain(grafted: Path, plain: Path) -> None:

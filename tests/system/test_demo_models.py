@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -18,9 +19,12 @@ from tests.system.gateway_process import GatewayProcess
 from tests.system.test_serving import frames_input
 
 BUILDS = sorted(path for path in (REPOSITORY / "model_repository").iterdir() if path.is_dir())
+DETECTORS = [path for path in BUILDS if path.name.startswith("defects")]
+CLASSIFIER = next(path for path in BUILDS if path.name.startswith("parts"))
 LEAST_OVERLAP = 0.8
 SCORE_TOLERANCE = 0.08  # bf16 in the gateway, FP32 in the reference
-CERTAIN = 0.35  # below, a detection may fall on either side of the threshold of 0.25
+THRESHOLD = 0.25
+CERTAIN = 0.35  # below, a detection may fall on either side of the threshold
 
 Detections = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
 
@@ -42,29 +46,87 @@ def test_shipped_builds_are_intact_and_say_how_good_they_are(build: Path) -> Non
     card = ModelCard.model_validate_json((build / "card.json").read_bytes())
     assert card.build == build.name
     measured = {metric.name: metric for metric in card.metrics}
-    accuracy = next(metric for name, metric in measured.items() if name.lower() in ("map50", "map_50"))
+    accuracy = measured["top1" if card.task == "classification" else "mAP50"]
     assert accuracy.n == 5000
     assert accuracy.low is not None
     assert accuracy.high is not None
     assert accuracy.low < accuracy.value < accuracy.high
 
 
-@pytest.mark.parametrize("build", BUILDS, ids=lambda path: path.name)
+@pytest.mark.parametrize("build", DETECTORS, ids=lambda path: path.name)
 def test_detections_equal_a_plain_reference(demo: GatewayProcess, build: Path) -> None:
     card = ModelCard.model_validate_json((build / "card.json").read_bytes())
     session = onnxruntime.InferenceSession(build / "1" / "model.onnx", providers=["CPUExecutionProvider"])
     client = tritonclient.grpc.InferenceServerClient(demo.grpc_address)
     compared = 0
     for sample in SAMPLES:
-        answer = client.infer(card.model, [frames_input(tritonclient.grpc, sample.read_bytes())])
+        frame = [frames_input(tritonclient.grpc, sample.read_bytes())]
+        answer = client.infer(card.model, frame, parameters={"outpost_threshold": str(THRESHOLD)})
         served = (answer.as_numpy("boxes")[0], answer.as_numpy("scores")[0], answer.as_numpy("classes")[0])
         expected = plain_reference(session, card, sample)
         compared += require_found(expected, served) + require_found(served, expected)
     assert compared >= 20
 
 
+def test_classes_equal_a_plain_reference(demo: GatewayProcess) -> None:
+    card = ModelCard.model_validate_json((CLASSIFIER / "card.json").read_bytes())
+    session = onnxruntime.InferenceSession(CLASSIFIER / "1" / "model.onnx", providers=["CPUExecutionProvider"])
+    client = tritonclient.grpc.InferenceServerClient(demo.grpc_address)
+    asked = [tritonclient.grpc.InferRequestedOutput("probabilities")]
+    for sample in SAMPLES:
+        answer = client.infer(card.model, [frames_input(tritonclient.grpc, sample.read_bytes())], outputs=asked)
+        pixels, _ = plain_pixels(card, sample)
+        (expected,) = session.run(["probabilities"], {"images": pixels[None]})
+        np.testing.assert_allclose(answer.as_numpy("probabilities"), expected, atol=0.15)
+
+
+def test_the_cascade_asks_the_detector_only_about_frames_that_are_not_passed(demo: GatewayProcess) -> None:
+    client = tritonclient.grpc.InferenceServerClient(demo.grpc_address)
+    asked = [
+        tritonclient.grpc.InferRequestedOutput(name) for name in ("executed", "verdict", "num_detections", "boxes")
+    ]
+    executed = set()
+    for sample in SAMPLES:
+        frame = [frames_input(tritonclient.grpc, sample.read_bytes())]
+        answer, alone = client.infer("inspection", frame, outputs=asked), client.infer("defects", frame)
+        executed.add(answer.as_numpy("executed")[0])
+        if answer.as_numpy("executed")[0] == b"parts,defects":
+            np.testing.assert_array_equal(answer.as_numpy("boxes"), alone.as_numpy("boxes"))
+        else:
+            assert (answer.as_numpy("verdict")[0], answer.as_numpy("num_detections")[0]) == (b"pass", 0)
+    assert b"parts,defects" in executed
+
+
 def plain_reference(session: onnxruntime.InferenceSession, card: ModelCard, sample: Path) -> Detections:
-    """Full decode, antialiased resize in floats, ONNX Runtime in FP32, a loop for NMS."""
+    """ONNX Runtime in FP32, and a loop for NMS."""
+    pixels, place = plain_pixels(card, sample)
+    (output,) = session.run(["candidates"], {"images": pixels[None]})
+    rows = [row for row in output[0] if row[4] >= THRESHOLD]
+    kept: list[NDArray[np.float32]] = []
+    for row in sorted(rows, key=lambda row: -row[4]):
+        if all(row[5] != other[5] or overlap(row[:4], other[:4]) <= card.nms.iou_threshold for other in kept):
+            kept.append(row)
+    found = np.array(kept, dtype=np.float32).reshape(-1, 6)
+    boxes = (found[:, :4] - (place.left, place.top, place.left, place.top)) / place.scale
+    return (
+        boxes.clip(0, [place.width, place.height, place.width, place.height]),
+        found[:, 4],
+        found[:, 5].astype(np.int32),
+    )
+
+
+class Place(NamedTuple):
+    """Where a frame lies in the input, and its size."""
+
+    left: int
+    top: int
+    scale: float
+    width: int
+    height: int
+
+
+def plain_pixels(card: ModelCard, sample: Path) -> tuple[NDArray[np.uint8], Place]:
+    """Full decode and antialiased resize in floats: (H, W, 3) in RGB."""
     pixels_bgr = cv2.imread(str(sample))
     assert pixels_bgr is not None
     frame = pixels_bgr[:, :, ::-1]
@@ -76,15 +138,7 @@ def plain_reference(session: onnxruntime.InferenceSession, card: ModelCard, samp
     half = cv2.resize(frame.astype(np.float32), (width // 2, height // 2), interpolation=cv2.INTER_AREA)
     pixels = np.full((spec.height, spec.width, 3), spec.pad_value, dtype=np.float32)
     pixels[top : top + size[1], left : left + size[0]] = cv2.resize(half, size, interpolation=cv2.INTER_LINEAR)
-    (output,) = session.run(["candidates"], {"images": pixels.round().astype(np.uint8)[None]})
-    rows = [row for row in output[0] if row[4] >= card.thresholds.default]
-    kept: list[NDArray[np.float32]] = []
-    for row in sorted(rows, key=lambda row: -row[4]):
-        if all(row[5] != other[5] or overlap(row[:4], other[:4]) <= card.nms.iou_threshold for other in kept):
-            kept.append(row)
-    found = np.array(kept, dtype=np.float32).reshape(-1, 6)
-    boxes = (found[:, :4] - (left, top, left, top)) / scale
-    return boxes.clip(0, [width, height, width, height]), found[:, 4], found[:, 5].astype(np.int32)
+    return pixels.round().astype(np.uint8), Place(left, top, scale, width, height)
 
 
 def overlap(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
