@@ -17,6 +17,7 @@
     |   +-- UnsupportedNode    a node's operator does not exist, or not in this version
     |   +-- InvalidWeights     weights that are NaN or infinite
     +-- TrainerFailed          the trainer, another program, could not do its job
+    +-- UnusableFrame          a picture cannot be decoded
     +-- CalibrationMissing     an INT8 variant without frames to calibrate it with
     +-- NoVariantLeft          no way to run the model is inside the gate; nothing was packaged
     +-- BuildExists            builds are immutable: this one is there already
@@ -144,6 +145,14 @@ class TrainerFailed(CompileError):
     def __init__(self, command: Sequence[str], action: str, problem: str) -> None:
         self.command, self.action, self.problem = tuple(command), action, problem
         super().__init__(f"trainer {' '.join(self.command)!r}, {action}: {problem}")
+
+
+class UnusableFrame(CompileError):
+    """A picture of a folder cannot be decoded."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        self.path, self.problem = path, problem
+        super().__init__(f"frame {path}: {problem}; repair it or take it out of the folder")
 
 
 class CalibrationMissing(CompileError):

@@ -36,6 +36,8 @@ def compare_range_methods(source: Artifact, recipe: Recipe, workshop: Workshop) 
         return ()
     plain = dataclasses.replace(source, ranges=b"")
     floats, _ = make_variants(plain, [FLOAT], recipe, workshop)
+    if not floats:
+        return ()
     builds = {str(FLOAT): made for made in floats.values()}
     for method in get_args(RangeMethod):
         calibration = recipe.calibration.model_copy(update={"method": method})

@@ -93,7 +93,7 @@ def _selection(made: Made, recipe: Recipe, target: HardwareClass, workshop: Work
     machine = read_machine_profile()
     here = detect_class(machine.facts).name
     facts = {
-        "builds": {str(variant): artifact.identity for variant, artifact in made.items()},
+        "builds": [[str(variant), artifact.identity] for variant, artifact in made.items()],
         "frames": frames.sha256,
         "settings": recipe.evaluation.model_dump(mode="json"),
         "gate": recipe.gate.model_dump(mode="json"),

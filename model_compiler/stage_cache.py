@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from model_compiler.artifact import Artifact, ArtifactFacts
+from model_compiler.library_versions import library_versions
 from model_compiler.packaging.build_directory import write_file
 
 FORMAT = 1
@@ -49,6 +50,7 @@ class StageCache:
         """
         facts = {
             "format": FORMAT,
+            "libraries": library_versions(),
             "stage": stage,
             "artifact": None if artifact is None else artifact.identity,
             "depends_on": depends_on,
@@ -109,7 +111,7 @@ class StageCache:
     def _keep(self, data: bytes) -> str:
         digest = hashlib.sha256(data).hexdigest()
         path = self._folder / "blobs" / digest
-        if not path.exists():
+        if not path.exists() or path.read_bytes() != data:
             write_file(path, data)
         return digest
 

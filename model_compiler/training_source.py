@@ -33,13 +33,15 @@ def train_and_export(
         TrainerFailed: The trainer could not do it.
     """
     weights, notes = source.weights, list[str]()
+    if source.distill is not None and not source.distill.teacher_weights.is_file():
+        raise InputFileMissing(source.distill.teacher_weights, "weights of the teacher")
     onnx_path = weights
     for action in _actions(source):
         if not weights.is_file():
             raise InputFileMissing(weights, "weights")
         identity = hashlib.sha256(weights.read_bytes()).hexdigest()
         job = _job(action, weights, seed, source)
-        job = job.model_copy(update={"output": folder_of(_identity(job, identity))})
+        job = job.model_copy(update={"output": folder_of(_identity(job, identity, source.command))})
         report(f"{source.network}: {action}")
         result = trainer.work(job)
         notes += (f"{action}: {result.parameter_count:,} parameters", *result.notes)
@@ -67,6 +69,8 @@ def _job(action: Action, weights: Path, seed: int, source: TrainerSource) -> Tra
     return TrainingJob.model_validate(job.model_dump() | ({} if section is None else section.model_dump()))
 
 
-def _identity(job: TrainingJob, weights_sha256: str) -> str:
-    facts = job.model_dump(mode="json", exclude={"output", "weights"}) | {"weights_sha256": weights_sha256}
+def _identity(job: TrainingJob, weights_sha256: str, command: tuple[str, ...]) -> str:
+    facts = job.model_dump(mode="json", exclude={"output", "weights"})
+    teacher = None if job.teacher_weights is None else hashlib.sha256(job.teacher_weights.read_bytes()).hexdigest()
+    facts |= {"command": command, "weights_sha256": weights_sha256, "teacher_sha256": teacher}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from model_compiler.pipeline import Workshop
 from model_compiler.recipe import Recipe
@@ -58,8 +59,8 @@ def build_and_tell(
     with console.status("") as status:
 
         def report(text: str) -> None:
-            console.print(text, highlight=False)
-            status.update(text)
+            console.print(text, highlight=False, markup=False)
+            status.update(Text(text))
 
         release = build(recipe, hardware_class, output, Workshop(StageCache(cache), report), reports=reports)
     size_bytes = sum(path.stat().st_size for path in release.directory.rglob("*") if path.is_file())

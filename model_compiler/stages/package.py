@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 from collections.abc import Mapping
-from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
 
@@ -11,6 +10,7 @@ from contracts.build_manifest import CARD_FILE, CONFIG_FILE, MANIFEST_FILE, Buil
 from contracts.model_card import ModelCard, Thresholds
 from model_compiler.artifact import Artifact
 from model_compiler.graph.onnx_model import interface_of, parse_model
+from model_compiler.library_versions import library_versions
 from model_compiler.packaging.pbtxt import write_text
 from model_compiler.packaging.triton_config import MODEL_FILE, triton_config
 from model_compiler.recipe import Recipe
@@ -19,13 +19,12 @@ from model_compiler.variant import BuildVariant
 NAME = "package"
 VERSION_FOLDER = "1"
 DEFAULT_VARIANT = BuildVariant(variant="f32", backend="onnxruntime")
-_LIBRARIES = ("outpost", "onnx", "onnxruntime", "openvino")
 
 
 def depends_on(_: Artifact, recipe: Recipe) -> Mapping[str, Any]:
     """What the result depends on beside the artifact."""
     used = {"model", "version", "description", "changelog", "task", "labels", "thresholds", "nms", "serving"}
-    return recipe.model_dump(mode="json", include=used) | {"libraries": _library_versions()}
+    return recipe.model_dump(mode="json", include=used)
 
 
 def run(artifact: Artifact, recipe: Recipe) -> Artifact:
@@ -70,9 +69,5 @@ def model_card(artifact: Artifact, recipe: Recipe) -> ModelCard:
         confidence=facts.confidence,
         drift_reference=facts.drift_reference,
         changelog=recipe.changelog,
-        built_with=_library_versions(),
+        built_with=library_versions(),
     )
-
-
-def _library_versions() -> dict[str, str]:
-    return {name: version(name) for name in _LIBRARIES}

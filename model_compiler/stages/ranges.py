@@ -33,7 +33,12 @@ def depends_on(artifact: Artifact, recipe: Recipe) -> Mapping[str, Any]:
     """
     settings = settings_of(recipe)
     frames = read_calibration_frames(settings, artifact.facts.reference_input)
-    return {"frames": frames.sha256, "method": settings.method, "percentile": settings.percentile}
+    return {
+        "frames": frames.sha256,
+        "method": settings.method,
+        "percentile": settings.percentile,
+        "seed": settings.seed,
+    }
 
 
 def run(artifact: Artifact, recipe: Recipe) -> Artifact:

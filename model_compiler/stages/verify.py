@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from model_compiler.artifact import Artifact
 from model_compiler.engines.catalogue import engine_for
 from model_compiler.engines.verification import Subject, verify
-from model_compiler.frame_tensors import prepared_frames
+from model_compiler.frame_tensors import frames_sha256, prepared_frames
 from model_compiler.recipe import Recipe
 from model_compiler.stages.package import DEFAULT_VARIANT
 from model_compiler.variant import Backend
@@ -23,7 +23,8 @@ def depends_on(_: Artifact, recipe: Recipe) -> Mapping[str, Any]:
     """What the result depends on beside the artifact."""
     folder = _folder(recipe)
     return {
-        "frames": None if folder is None else str(folder),
+        "frames": None if folder is None else frames_sha256(folder, count=FRAMES, seed=recipe.seed),
+        "labels": recipe.labels,
         "seed": recipe.seed,
         "thresholds": None if recipe.thresholds is None else recipe.thresholds.model_dump(),
         "nms": recipe.nms.model_dump(),

@@ -155,6 +155,7 @@ TRAINER = {
 
 def test_a_trainer_distills_prunes_and_exports_in_this_order(bench: Bench) -> None:
     (bench.folder / "start.bin").write_bytes(b"net ")
+    (bench.folder / "large.bin").write_bytes(b"teacher")
     trainer = FakeTrainer()
     release = bench.build(bench.recipe(onnx=None, trainer=TRAINER), trainer=lambda _: trainer)
     assert [job.action for job in trainer.jobs] == ["distill", "prune", "export"]
@@ -166,6 +167,7 @@ def test_a_trainer_distills_prunes_and_exports_in_this_order(bench: Bench) -> No
 
 def test_after_an_interruption_the_trainer_goes_on_in_the_same_folder(bench: Bench) -> None:
     (bench.folder / "start.bin").write_bytes(b"net ")
+    (bench.folder / "large.bin").write_bytes(b"teacher")
     recipe = bench.recipe(onnx=None, trainer=TRAINER)
     first, second = FakeTrainer(stop_at="prune"), FakeTrainer()
     with pytest.raises(KeyboardInterrupt):

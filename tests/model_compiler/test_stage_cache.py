@@ -69,6 +69,16 @@ def test_a_damaged_entry_is_a_miss(cache: StageCache, tmp_path: Path, damage: by
     assert cache.get("blob") is None
 
 
+def test_a_damaged_blob_is_written_again(cache: StageCache, tmp_path: Path) -> None:
+    cache.put("key", artifact(b"one"))
+    for blob in (tmp_path / "cache" / "blobs").iterdir():
+        blob.write_bytes(b"damage")
+    cache.put("key", artifact(b"one"))
+    found = cache.get("key")
+    assert found is not None
+    assert found.model == b"one"
+
+
 def test_a_disk_that_takes_no_more_leaves_no_entry(cache: StageCache, tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
