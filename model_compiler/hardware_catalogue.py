@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from contracts.hardware_class import HardwareClass
 from model_compiler.errors import InputFileMissing, InvalidHardwareClass, UnknownHardwareClass
 from model_compiler.validation_problems import problems_of
+from model_compiler.yaml_mapping import read_yaml_mapping
 
 HARDWARE_CLASSES = Path(__file__).resolve().parents[1] / "hardware_classes"
 """The classes that come with Outpost."""
@@ -21,14 +21,7 @@ def read_hardware_class(path: Path) -> HardwareClass:
         InputFileMissing: There is no such file.
         InvalidHardwareClass: It is not YAML, or a key or value is wrong.
     """
-    if not path.is_file():
-        raise InputFileMissing(path, "hardware class")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidHardwareClass(path, [f"not valid YAML: {' '.join(str(error).split())}"]) from error
-    if not isinstance(content, Mapping):
-        raise InvalidHardwareClass(path, ["it must be a mapping of keys to values"])
+    content = read_yaml_mapping(path, "hardware class", InvalidHardwareClass)
     try:
         found = HardwareClass.model_validate(content)
     except ValidationError as error:

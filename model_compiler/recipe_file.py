@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from model_compiler.errors import InputFileMissing, InvalidRecipe
+from model_compiler.errors import InvalidRecipe
 from model_compiler.recipe import Recipe
 from model_compiler.validation_problems import problems_of
+from model_compiler.yaml_mapping import read_yaml_mapping
 
 Part = TypeVar("Part", bound=BaseModel)
 
@@ -21,14 +21,7 @@ def read_recipe(path: Path) -> Recipe:
         InputFileMissing: There is no such file.
         InvalidRecipe: It is not YAML, or a key or value is wrong.
     """
-    if not path.is_file():
-        raise InputFileMissing(path, "recipe")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidRecipe(path, [f"not valid YAML: {' '.join(str(error).split())}"]) from error
-    if not isinstance(content, Mapping):
-        raise InvalidRecipe(path, ["it must be a mapping of keys to values"])
+    content = read_yaml_mapping(path, "recipe", InvalidRecipe)
     return recipe_of(content, path)
 
 
