@@ -14,6 +14,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from gateway.catalogue import Catalogue
+from gateway.cores import usable_cores
 from gateway.errors import InstanceLost
 from gateway.frame_memory import remove_stale_regions
 from gateway.http_api.server import HttpServer
@@ -189,7 +190,7 @@ class Gateway:
                 "hardware_class": self._machine.name if self._machine else "not known: an external Triton",
                 "hardware_class_reason": self._machine.reason if self._machine else "declare it with --hardware-class",
                 "accepts_builds_of": list(self._machine.accepts_builds_of) if self._machine else ["every class"],
-                "cores": len(os.sched_getaffinity(0)),
+                "cores": usable_cores(),
                 "instances_per_build": self._limits.instances,
                 "threads_per_instance": self._limits.threads_per_instance,
                 "why": self._why_these_limits(),
@@ -224,7 +225,7 @@ class Gateway:
 
 def machine_limits(settings: Settings) -> MachineLimits:
     """One single-threaded instance per core, unless the operator says otherwise."""
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     threads = settings.threads_per_instance or 1
     return MachineLimits(settings.instances or max(1, cores // threads), threads)
 

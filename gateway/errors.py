@@ -11,6 +11,7 @@ GatewayError
 │   └── NotSupported            a protocol feature the gateway does not offer
 ├── OverloadError               try again later, or allow more time
 │   ├── QueueFull
+│   ├── MemoryFull              the bodies of requests in work take all the memory that they may
 │   └── DeadlineExceeded
 └── BackendError                our side, or Triton's
     ├── TritonUnavailable       no answer from Triton
@@ -112,6 +113,18 @@ class QueueFull(OverloadError):
     def __init__(self, waiting: int, limit: int) -> None:
         self.limit = limit
         super().__init__(f"queue full: {waiting} frames wait, the limit is {limit}; retry after a pause")
+
+
+class MemoryFull(OverloadError):
+    """The bodies of the requests in work take all the memory that they may."""
+
+    def __init__(self, size_bytes: int, held_bytes: int, limit_bytes: int) -> None:
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+        super().__init__(
+            f"no memory for {size_bytes} more bytes of request body: requests in work hold {held_bytes}, the limit is"
+            f" {limit_bytes} (max_bodies_bytes); retry after a pause"
+        )
 
 
 class DeadlineExceeded(OverloadError):

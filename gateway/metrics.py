@@ -84,6 +84,7 @@ class ServingMetrics:
         )
         self.queue_depth = Gauge("outpost_queue_depth", "Frames waiting for a place", registry=registry)
         self.in_flight = Gauge("outpost_in_flight", "Frames between decode and detections", registry=registry)
+        self.body_bytes = Gauge("outpost_body_bytes", "Bodies of requests in work, in bytes", registry=registry)
         self.shared_memory = Gauge(
             "outpost_shared_memory", "1 where tensors reach Triton through shared memory", registry=registry
         )

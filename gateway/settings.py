@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     max_queue: int = Field(128, ge=0, le=100_000, description="frames waiting per worker before 429 is answered")
     default_timeout_seconds: float = Field(30.0, gt=0, description="deadline of a request that brings none")
     max_request_bytes: int = Field(64 * 2**20, ge=1024, description="largest HTTP body or gRPC message")
+    max_bodies_bytes: int = Field(
+        0, ge=0, description="bodies of requests in work, per worker, before 429 is answered; 0: four of the largest"
+    )
     max_pixels: int = Field(50_000_000, ge=1, description="largest frame, read from its header before decoding")
     shared_memory: Literal["auto", "off"] = Field("auto", description="'off' sends tensors inside the request")
 
@@ -68,6 +71,11 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """Whether the gateway starts Triton itself."""
         return self.triton == "embedded"
+
+    @property
+    def bodies_limit_bytes(self) -> int:
+        """``max_bodies_bytes``, or its default; the largest request always fits."""
+        return max(self.max_bodies_bytes or 4 * self.max_request_bytes, self.max_request_bytes)
 
     @property
     def accepted_class_names(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from contracts.build_name import BuildName
 from gateway.commands.settings_arguments import add_settings, explain, read_settings
+from gateway.cores import usable_cores
 from gateway.cpu_flags import cpu_flags
 from gateway.listeners import require_free
 from gateway.machine import read_facts, refusal, serving_class
@@ -70,7 +71,7 @@ def look_at_machine(settings: Settings) -> dict[str, Any]:
         "python": platform.python_version(),
         "architecture": platform.machine(),
         "hardware_class": _hardware_class(settings),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         "cpu_flags": list(cpu_flags()),
         "packages": {name: _version(name) for name in _PACKAGES},
         "embedded_triton": _embedded(settings),

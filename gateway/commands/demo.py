@@ -14,9 +14,13 @@ from pathlib import Path
 from rich.console import Console
 
 from gateway.commands import detect
+from gateway.commands.cascade_summary import cascade_summary
+from gateway.commands.gateway_target import target_of
 from gateway.listeners import free_port
+from gateway.load.frame_files import find_frames
 
 _PORTS = ("http", "grpc", "metrics", "admin", "triton_http", "triton_grpc", "triton_metrics")
+_CASCADE = "inspection"
 _START_SECONDS = 180.0
 _STOP_SECONDS = 30.0
 
@@ -48,7 +52,9 @@ def run(parsed: argparse.Namespace) -> int:
             print("\n".join(log_file.read_text().splitlines()[-10:]), file=sys.stderr)
             return 2
         frames = [str(path) for path in parsed.frames]
-        code = detect.run(_detect_arguments(frames, folder / "pictures", ports["grpc"]))
+        code = detect.run(_detect_arguments(frames, ports["grpc"], "--render", str(folder / "pictures")))
+        if code == 0:
+            console.print(_through_the_cascade(frames, ports["grpc"]))
     _name_endpoints(console, folder / "pictures")
     return code
 
@@ -83,10 +89,19 @@ def _wait_until_ready(process: subprocess.Popen[bytes], http_port: int) -> bool:
     return False
 
 
-def _detect_arguments(frames: list[str], pictures: Path, grpc_port: int) -> argparse.Namespace:
+def _detect_arguments(frames: list[str], grpc_port: int, *more: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     detect.add_arguments(parser)
-    return parser.parse_args([*frames, "--render", str(pictures), "--grpc", f"127.0.0.1:{grpc_port}"])
+    return parser.parse_args([*frames, "--grpc", f"127.0.0.1:{grpc_port}", *more])
+
+
+def _through_the_cascade(frames: list[str], grpc_port: int) -> str:
+    arguments = _detect_arguments(frames, grpc_port, "--model", _CASCADE)
+    client = target_of(arguments).client()
+    try:
+        return cascade_summary(client, _CASCADE, find_frames(arguments.frames))
+    finally:
+        client.close()
 
 
 def _name_endpoints(console: Console, pictures: Path) -> None:

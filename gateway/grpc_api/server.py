@@ -13,6 +13,8 @@ from grpc.aio import ServicerContext
 
 from gateway.alias_metadata import alias_config, alias_metadata, index_with_aliases, server_metadata
 from gateway.alias_statistics import alias_statistics
+from gateway.body_budget import BodyBudget
+from gateway.body_hold import BodyHold
 from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError, Unforeseen, UnknownModel
 from gateway.grpc_api.closed_calls import ClosedCalls
@@ -41,6 +43,7 @@ class OipServicer(ClosedCalls):
         service: The workflow.
         tensors: For calls that are passed on.
         metrics: Counts requests.
+        bodies: Memory for the messages of requests in work.
         log_all: Whether answered requests get a line in the log too.
         clock: Monotonic seconds.
     """
@@ -51,6 +54,7 @@ class OipServicer(ClosedCalls):
         service: InferenceService,
         tensors: TensorClient,
         metrics: ServingMetrics,
+        bodies: BodyBudget,
         *,
         log_all: bool = False,
         clock: Callable[[], float] = time.monotonic,
@@ -59,6 +63,7 @@ class OipServicer(ClosedCalls):
         self._service = service
         self._tensors = tensors
         self._metrics = metrics
+        self._bodies = bodies
         self._log_all = log_all
         self._clock = clock
 
@@ -148,7 +153,9 @@ class OipServicer(ClosedCalls):
         began_at = self._clock()
         name = request.model_name
         try:
-            response = await self._service.infer(self._read(request, time_remaining, began_at))
+            with BodyHold(self._bodies) as hold:
+                hold.grow(request.ByteSize())
+                response = await self._service.infer(self._read(request, time_remaining, began_at))
         except GatewayError as error:
             self._count_error(error, name, request.id, began_at)
             raise

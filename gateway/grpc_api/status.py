@@ -11,6 +11,7 @@ _STATUS: dict[type[errors.GatewayError], grpc.StatusCode] = {
     errors.UnknownModel: grpc.StatusCode.NOT_FOUND,
     errors.NotSupported: grpc.StatusCode.UNIMPLEMENTED,
     errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.MemoryFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.BackendError: grpc.StatusCode.UNAVAILABLE,
     errors.InvalidModelOutput: grpc.StatusCode.INTERNAL,
@@ -27,4 +28,5 @@ def grpc_status_of(error: errors.GatewayError) -> grpc.StatusCode:
 
 def trailing_metadata_of(error: errors.GatewayError) -> tuple[tuple[str, str], ...]:
     """What goes with the status of an error: after how many seconds asking again makes sense."""
-    return (("retry-after", str(_RETRY_AFTER_SECONDS)),) if isinstance(error, errors.QueueFull) else ()
+    again = isinstance(error, errors.QueueFull | errors.MemoryFull)
+    return (("retry-after", str(_RETRY_AFTER_SECONDS)),) if again else ()

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from gateway.errors import ClientError, PayloadTooLarge
+from gateway.body_hold import BodyHold
+from gateway.errors import ClientError, MemoryFull, PayloadTooLarge
 from gateway.http_api.content_coding import decompress
 
 _THREAD_FROM_BYTES = 64 * 1024  # decompressing less than this is quicker than changing threads
@@ -23,38 +24,50 @@ class BodyTimeout(ClientError):
 
 
 async def read_body(
-    receive: Receive, headers: Mapping[bytes, bytes], *, limit_bytes: int, timeout_seconds: float
+    receive: Receive, headers: Mapping[bytes, bytes], hold: BodyHold, *, limit_bytes: int, timeout_seconds: float
 ) -> bytes:
     """The whole body, without its content coding.
 
     Args:
         receive: The ASGI channel.
         headers: Lower-case names.
+        hold: Grows with what comes in.
         limit_bytes: Largest body, before and after decompression.
         timeout_seconds: Time for all of it to arrive.
 
     Raises:
-        PayloadTooLarge: Known from ``Content-Length`` before the body is read, else as soon as it is seen.
+        PayloadTooLarge, MemoryFull: Known from ``Content-Length`` before the body is read, else as soon as it is seen.
         BodyTimeout: Too slow.
         BadRequest, NotSupported: The content coding is damaged or unknown.
         ClientDisconnect: The client went away.
     """
     declared = int(headers.get(b"content-length", b"0"))
-    if declared > limit_bytes:
+    try:
+        _require_room(declared, hold, limit_bytes)
+    except (PayloadTooLarge, MemoryFull):
         if b"expect" not in headers and declared <= 2 * limit_bytes:
             await _discard(receive, declared)
-        raise PayloadTooLarge(declared, limit_bytes)
-    body = await _receive_all(receive, limit_bytes, timeout_seconds)
+        raise
+    body = await _receive_all(receive, hold, limit_bytes, timeout_seconds)
     coding = headers.get(b"content-encoding")
     if coding is None:
         return body
     name = coding.decode("latin-1")
     if len(body) < _THREAD_FROM_BYTES:
-        return decompress(body, name, limit_bytes)
-    return await asyncio.to_thread(decompress, body, name, limit_bytes)
+        whole = decompress(body, name, limit_bytes)
+    else:
+        whole = await asyncio.to_thread(decompress, body, name, limit_bytes)
+    hold.grow(len(whole))
+    return whole
 
 
-async def _receive_all(receive: Receive, limit_bytes: int, timeout_seconds: float) -> bytes:
+def _require_room(declared: int, hold: BodyHold, limit_bytes: int) -> None:
+    if declared > limit_bytes:
+        raise PayloadTooLarge(declared, limit_bytes)
+    hold.require(declared)
+
+
+async def _receive_all(receive: Receive, hold: BodyHold, limit_bytes: int, timeout_seconds: float) -> bytes:
     chunks: list[bytes] = []
     size = 0
     more = True
@@ -64,11 +77,19 @@ async def _receive_all(receive: Receive, limit_bytes: int, timeout_seconds: floa
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise ClientDisconnect
-                chunks.append(message["body"])
-                size += len(message["body"])
+                chunk = message["body"]
                 more = message["more_body"]
+                hold.grow(len(chunk))
+                chunks.append(chunk)
+                size += len(chunk)
     except TimeoutError as error:
         raise BodyTimeout(size, timeout_seconds) from error
+    except MemoryFull:
+        chunks.clear()
+        hold.release()
+        if more:
+            await _discard(receive, limit_bytes)
+        raise
     if size > limit_bytes:
         if more:
             await _discard(receive, limit_bytes)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.body_budget import BodyBudget
+from gateway.body_hold import BodyHold
 from gateway.http_api.exchange import Exchange
 from gateway.http_api.status import CLIENT_CLOSED_REQUEST, GatewayStopping, error_response, is_foreseen, status_of
 from gateway.metrics import ServingMetrics
@@ -26,6 +28,7 @@ class HttpBoundary:
     Args:
         app: Routes; they raise errors of ours and of Starlette.
         metrics: Counts requests about models.
+        bodies: Memory for the bodies of requests in work.
         log_all: Write a line for successful requests too.
         clock: Monotonic seconds.
     """
@@ -34,12 +37,14 @@ class HttpBoundary:
         self,
         app: ASGIApp,
         metrics: ServingMetrics,
+        bodies: BodyBudget,
         *,
         log_all: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
         self._metrics = metrics
+        self._bodies = bodies
         self._log_all = log_all
         self._clock = clock
         self._id_prefix = secrets.token_hex(6)
@@ -65,6 +70,8 @@ class HttpBoundary:
             error = GatewayStopping() if isinstance(raised, asyncio.CancelledError) else raised
             if exchange.status == 0:
                 await _answer(error, exchange, scope, receive, send_with_id)
+        finally:
+            exchange.body.release()
         self._record(exchange, scope, error)
 
     def _begin(self, scope: Scope) -> Exchange:
@@ -74,7 +81,7 @@ class HttpBoundary:
             request_id = given.decode("ascii")
         else:
             request_id = f"{self._id_prefix}-{next(self._numbers)}"
-        exchange = Exchange(request_id, self._clock(), headers)
+        exchange = Exchange(request_id, self._clock(), headers, BodyHold(self._bodies))
         exchange.attach(scope)  # type: ignore[arg-type]
         scope["app"] = self  # the router then raises for unknown paths and methods, instead of answering in plain text
         return exchange

@@ -18,6 +18,7 @@ from gateway.request_deadline import deadline_of
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 MAX_DIMENSIONS = 64
+_CHARACTERS_PER_BYTE = 5  # of an FP32 in decimals
 _MAX_DIMENSION = 2**63 - 1
 _RESERVED_PREFIX = "triton_"
 _BINARY_SIZE = "binary_data_size"
@@ -30,7 +31,16 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name}, which JSON has not")
 
 
-_READER = json.JSONDecoder(parse_constant=_refuse_constant)
+def _read_float(text: str) -> float:
+    return float(text)
+
+
+def _read_integer(text: str) -> int:
+    return int(text)
+
+
+# Functions in Python are where other threads get their turn: the reader in C holds the interpreter until it is done.
+_READER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_read_float, parse_int=_read_integer)
 _WRITER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
@@ -119,8 +129,19 @@ def raw_request(
     return InferRequest(model=model, version=version, inputs=(Tensor(name, datatype, shape, data),))
 
 
-def encode_response(response: InferResponse, form: OutputForm) -> EncodedResponse:
+def json_bytes_of(response: InferResponse, form: OutputForm) -> int:
+    """About how long the numbers of an answer are as JSON."""
+    texts = (tensor for tensor in response.outputs if not form.is_binary(tensor.name))
+    return sum(_CHARACTERS_PER_BYTE * len(tensor.data) for tensor in texts)
+
+
+def encode_response(response: InferResponse, form: OutputForm, *, yielding: bool = False) -> EncodedResponse:
     """Write an answer.
+
+    Args:
+        response: The answer.
+        form: What of it travels behind the JSON.
+        yielding: Let other threads have their turn meanwhile, which takes longer.
 
     Raises:
         BadRequest: An output cannot be written as JSON and was not asked for as binary data.
@@ -131,7 +152,8 @@ def encode_response(response: InferResponse, form: OutputForm) -> EncodedRespons
     if response.parameters:
         content["parameters"] = dict(response.parameters)
     content["outputs"] = [_output(tensor, form, tail) for tensor in response.outputs]
-    header = _WRITER.encode(content).encode()
+    text = "".join(_WRITER.iterencode(content)) if yielding else _WRITER.encode(content)
+    header = text.encode()
     if not tail:
         return EncodedResponse(header, None)
     return EncodedResponse(b"".join((header, *tail)), len(header))

@@ -6,6 +6,7 @@ from types import TracebackType
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
+from gateway.body_hold import BodyHold
 from gateway.http_api.body import read_body
 from gateway.http_api.ports import HttpLimits
 
@@ -20,14 +21,16 @@ class Exchange:
         request_id: Travels with the answer and the log.
         began_at: Monotonic seconds at which the request's head was read.
         headers: Lower-case names.
+        body: Memory of its body.
     """
 
-    __slots__ = ("began_at", "build", "headers", "model", "request_id", "status")
+    __slots__ = ("began_at", "body", "build", "headers", "model", "request_id", "status")
 
-    def __init__(self, request_id: str, began_at: float, headers: dict[bytes, bytes]) -> None:
+    def __init__(self, request_id: str, began_at: float, headers: dict[bytes, bytes], body: BodyHold) -> None:
         self.request_id = request_id
         self.began_at = began_at
         self.headers = headers
+        self.body = body
         self.model = ""
         self.build = ""
         self.status = 0
@@ -50,9 +53,11 @@ def exchange_of(request: Request) -> Exchange:
 
 async def request_body(request: Request, limits: HttpLimits) -> bytes:
     """The body of a request, as ``read_body`` reads it."""
+    exchange = exchange_of(request)
     return await read_body(
         request.receive,
-        exchange_of(request).headers,
+        exchange.headers,
+        exchange.body,
         limit_bytes=limits.max_request_bytes,
         timeout_seconds=limits.body_timeout_seconds,
     )

@@ -10,6 +10,8 @@ from gateway.errors import BadRequest
 from gateway.http_api.datatypes import NUMPY_TYPES
 
 MAX_NESTING = 32
+_PIECE = 32 * 1024
+"""Elements that are converted at a time, so that other threads get their turn in between."""
 _NUMBERS = frozenset({int, float})
 _BINARY_ONLY = "binary tensor data (binary_data_size, Inference-Header-Content-Length) for this datatype"
 
@@ -29,15 +31,10 @@ def pack_values(field: str, datatype: str, count: int, values: object) -> bytes:
     flat = _flatten(field, values)
     if len(flat) != count:
         raise BadRequest(field, f"{count} elements as the shape says", f"{len(flat)}")
-    if datatype == "BYTES":
-        return _pack_texts(field, flat)
-    dtype = NUMPY_TYPES.get(datatype)
-    if dtype is None:
+    if datatype != "BYTES" and datatype not in NUMPY_TYPES:
         raise BadRequest(field, _BINARY_ONLY, f"{datatype} as JSON")
-    if dtype.kind == "b":
-        _require_kinds(field, flat, frozenset({bool}), "true or false")
-        return np.array(flat, dtype=dtype).tobytes()
-    return _pack_floats(field, datatype, flat) if dtype.kind == "f" else _pack_integers(field, datatype, flat)
+    pieces = ((first, flat[first : first + _PIECE]) for first in range(0, count, _PIECE))
+    return b"".join(_pack_piece(field, datatype, piece, first) for first, piece in pieces)
 
 
 def unpack_values(field: str, datatype: str, data: bytes | memoryview, count: int) -> list[object]:
@@ -71,39 +68,50 @@ def _flatten(field: str, values: object) -> list[object]:
     raise BadRequest(field, f"arrays at most {MAX_NESTING} deep", "deeper ones")
 
 
-def _require_kinds(field: str, flat: list[object], kinds: frozenset[type], expected: str) -> None:
-    if not set(map(type, flat)) <= kinds:
-        index, value = next((at, value) for at, value in enumerate(flat) if type(value) not in kinds)
+def _pack_piece(field: str, datatype: str, piece: list[object], first: int) -> bytes:
+    if datatype == "BYTES":
+        return _pack_texts(field, piece, first)
+    dtype = NUMPY_TYPES[datatype]
+    if dtype.kind == "b":
+        _require_kinds(field, piece, first, frozenset({bool}), "true or false")
+        return np.array(piece, dtype=dtype).tobytes()
+    pack = _pack_floats if dtype.kind == "f" else _pack_integers
+    return pack(field, datatype, piece, first)
+
+
+def _require_kinds(field: str, piece: list[object], first: int, kinds: frozenset[type], expected: str) -> None:
+    if not set(map(type, piece)) <= kinds:
+        index, value = next((at, value) for at, value in enumerate(piece, first) if type(value) not in kinds)
         raise BadRequest(f"{field}[{index}]", expected, _kind_of(value))
 
 
-def _pack_texts(field: str, flat: list[object]) -> bytes:
-    _require_kinds(field, flat, frozenset({str}), "a string")
-    return join_elements([cast("str", value).encode() for value in flat])
+def _pack_texts(field: str, piece: list[object], first: int) -> bytes:
+    _require_kinds(field, piece, first, frozenset({str}), "a string")
+    return join_elements([cast("str", value).encode() for value in piece])
 
 
-def _pack_integers(field: str, datatype: str, flat: list[object]) -> bytes:
-    _require_kinds(field, flat, frozenset({int}), "an integer")
+def _pack_integers(field: str, datatype: str, piece: list[object], first: int) -> bytes:
+    _require_kinds(field, piece, first, frozenset({int}), "an integer")
     dtype = NUMPY_TYPES[datatype]
     limits = np.iinfo(cast("np.dtype[np.signedinteger[Any]]", dtype))
-    integers = cast("list[int]", flat)
+    integers = cast("list[int]", piece)
     for value in (min(integers, default=0), max(integers, default=0)):
         if not limits.min <= value <= limits.max:
             raise BadRequest(field, f"{datatype} values from {limits.min} to {limits.max}", _shortened(value))
     return np.array(integers, dtype=dtype).tobytes()
 
 
-def _pack_floats(field: str, datatype: str, flat: list[object]) -> bytes:
-    _require_kinds(field, flat, _NUMBERS, "a number")
+def _pack_floats(field: str, datatype: str, piece: list[object], first: int) -> bytes:
+    _require_kinds(field, piece, first, _NUMBERS, "a number")
     try:
         with np.errstate(over="ignore"):
-            packed = np.array(flat, dtype=np.float64).astype(NUMPY_TYPES[datatype])
+            packed = np.array(piece, dtype=np.float64).astype(NUMPY_TYPES[datatype])
     except OverflowError as error:
         raise BadRequest(field, f"numbers in the range of {datatype}", "an integer beyond it") from error
     finite = np.isfinite(packed)
     if not finite.all():
         index = int(np.argmin(finite))
-        raise BadRequest(f"{field}[{index}]", f"a number in the range of {datatype}", repr(flat[index]))
+        raise BadRequest(f"{field}[{first + index}]", f"a number in the range of {datatype}", repr(piece[index]))
     return packed.tobytes()
 
 

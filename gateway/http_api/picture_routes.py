@@ -1,6 +1,7 @@
 """HTTP for people: a picture in, JSON or the picture with boxes or its class drawn out."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +19,7 @@ from gateway.http_api.result_json import classes_to_json, detections_to_json
 from gateway.messages import ClassificationResult, DetectionResult
 from vision.errors import ImageError
 
+PictureResult = DetectionResult | ClassificationResult
 _RENDERINGS_AT_ONCE = 2  # each holds a whole decoded frame
 _ENDPOINTS = {
     "detect": "POST /v1/models/{alias}/detect with the picture as body, or as form field 'image';"
@@ -64,34 +66,18 @@ class PictureRoutes:
 
     async def detect(self, request: Request) -> Response:
         """Detections in one or several pictures."""
-        exchange = exchange_of(request)
-        alias, query, frames = await self._read(request, exchange)
-        read_at = self._ports.clock()
-        with DisconnectWatch(request.receive):
-            result = await self._ports.inference.detect(
-                alias,
-                frames,
-                deadline_at=query.deadline_at(exchange.began_at),
-                key=exchange.request_id,
-                threshold=query.threshold,
-            )
-            exchange.build = result.build
-            found_at = self._ports.clock()
-            if query.render:
-                response = await self._drawn(frames[0], result)
-                response.headers["Outpost-Detections"] = str(len(result.frames[0].scores))
-            else:
-                response = _json(detections_to_json(result, exchange.request_id))
-        self._observe(exchange, read_at, found_at)
-        return response
+        return await self._answer(request, self._ports.inference.detect)
 
     async def classify(self, request: Request) -> Response:
         """The classes of one or several pictures."""
+        return await self._answer(request, self._ports.inference.classify)
+
+    async def _answer(self, request: Request, infer: Callable[..., Awaitable[PictureResult]]) -> Response:
         exchange = exchange_of(request)
         alias, query, frames = await self._read(request, exchange)
         read_at = self._ports.clock()
         with DisconnectWatch(request.receive):
-            result = await self._ports.inference.classify(
+            result = await infer(
                 alias,
                 frames,
                 deadline_at=query.deadline_at(exchange.began_at),
@@ -103,7 +89,9 @@ class PictureRoutes:
             if query.render:
                 response = await self._drawn(frames[0], result)
             else:
-                response = _json(classes_to_json(result, exchange.request_id, query.top_k))
+                response = Response(
+                    write_json(_content(result, exchange.request_id, query)), media_type="application/json"
+                )
         self._observe(exchange, read_at, found_at)
         return response
 
@@ -116,13 +104,16 @@ class PictureRoutes:
         body = await request_body(request, ports.limits)
         return alias, query, frames_of_body(body, exchange.header(b"content-type"), query)
 
-    async def _drawn(self, frame: bytes, result: DetectionResult | ClassificationResult) -> Response:
+    async def _drawn(self, frame: bytes, result: PictureResult) -> Response:
         async with self._renderings:
             try:
                 picture = await asyncio.to_thread(render_jpeg, frame, result, self._ports.limits.max_pixels)
             except ImageError as error:
                 raise InvalidFrame(0, 1, str(error)) from error
-        return Response(picture, headers={"Outpost-Build": result.build}, media_type="image/jpeg")
+        headers = {"Outpost-Build": result.build}
+        if isinstance(result, DetectionResult):
+            headers["Outpost-Detections"] = str(len(result.frames[0].scores))
+        return Response(picture, headers=headers, media_type="image/jpeg")
 
     def _observe(self, exchange: Exchange, read_at: float, found_at: float) -> None:
         stage = self._ports.metrics.stage_seconds
@@ -130,8 +121,10 @@ class PictureRoutes:
         stage.labels(exchange.model, "encode").observe(self._ports.clock() - found_at)
 
 
-def _json(content: dict[str, object]) -> Response:
-    return Response(write_json(content), media_type="application/json")
+def _content(result: PictureResult, request_id: str, query: PictureQuery) -> dict[str, object]:
+    if isinstance(result, DetectionResult):
+        return detections_to_json(result, request_id)
+    return classes_to_json(result, request_id, query.top_k)
 
 
 def _describe(alias: str, catalogue: Catalogue) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """The Open Inference Protocol over HTTP, with Triton's extensions. Handlers translate and delegate, nothing more."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from google.protobuf.message import Message
 from starlette.requests import Request
@@ -21,8 +22,10 @@ from gateway.http_api.codec import (
     HEADER_LENGTH,
     DecodedRequest,
     EncodedResponse,
+    OutputForm,
     decode_request,
     encode_response,
+    json_bytes_of,
     parse_header_length,
     parse_json,
     raw_request,
@@ -30,10 +33,12 @@ from gateway.http_api.codec import (
 )
 from gateway.http_api.content_coding import MIN_COMPRESSED_BYTES, choose_coding, compress
 from gateway.http_api.exchange import DisconnectWatch, Exchange, exchange_of, request_body
+from gateway.http_api.large_bodies import LARGE_BYTES, LargeBodies
 from gateway.http_api.ports import HttpPorts
 from gateway.http_api.proto_json import index_to_json, to_json
 from gateway.http_api.raw_input import deduce_raw_input
 from gateway.inference.frame_request import FRAMES_INPUT
+from gateway.messages import InferResponse
 from gateway.oip import model_config_pb2, service_pb2
 
 _HEADER_LENGTH_KEY = HEADER_LENGTH.lower().encode()
@@ -57,6 +62,7 @@ class ProtocolRoutes:
     def __init__(self, ports: HttpPorts, server_name: str = "triton") -> None:
         self._ports = ports
         self._server_name = server_name
+        self._large = LargeBodies(ports.limits.body_timeout_seconds)
 
     def routes(self) -> list[Route]:
         """The busiest first: they are tried in this order."""
@@ -90,7 +96,7 @@ class ProtocolRoutes:
             answer = await ports.inference.infer(decoded.request)
         answered_at = ports.clock()
         exchange.build = str(answer.parameters.get("outpost_build", decoded.request.model))
-        response = infer_response(encode_response(answer, decoded.form), exchange.header(b"accept-encoding"))
+        response = await self._encode(answer, decoded.form, exchange.header(b"accept-encoding"))
         if exchange.build != decoded.request.model:
             stage = ports.metrics.stage_seconds
             stage.labels(exchange.model, "read").observe(decoded_at - exchange.began_at)
@@ -103,11 +109,22 @@ class ProtocolRoutes:
             require_alias_version(model, version)
         header_length = parse_header_length(exchange.header(_HEADER_LENGTH_KEY), len(body))
         if header_length != 0:
-            return decode_request(model, version, body, header_length, exchange.began_at)
+            read = partial(decode_request, model, version, body, header_length, exchange.began_at)
+            return await self._large.run(len(body) if header_length is None else header_length, read, "read")
         if self._ports.catalogue().is_alias(model):
             return DecodedRequest(raw_request(model, version, FRAMES_INPUT, "BYTES", (1,), body), ALL_BINARY)
         config = await self._build_config(model, version)
         return DecodedRequest(raw_request(model, version, *deduce_raw_input(config, len(body)), body), ALL_BINARY)
+
+    async def _encode(self, answer: InferResponse, form: OutputForm, accept_encoding: str | None) -> Response:
+        json_bytes = json_bytes_of(answer, form)
+        coding = None if accept_encoding is None else choose_coding(accept_encoding)
+        compressed_bytes = 0 if coding is None else sum(len(tensor.data) for tensor in answer.outputs)
+
+        def write() -> Response:
+            return infer_response(encode_response(answer, form, yielding=json_bytes >= LARGE_BYTES), coding)
+
+        return await self._large.run(max(json_bytes, compressed_bytes), write, "encode")
 
     async def server(self, _request: Request) -> Response:
         """Server metadata."""
@@ -192,19 +209,17 @@ class ProtocolRoutes:
             raise UnknownModel(model, catalogue.names())
 
 
-def infer_response(encoded: EncodedResponse, accept_encoding: str | None) -> Response:
-    """An inference answer with Triton's headers, compressed where the client wants it and it is worth it."""
+def infer_response(encoded: EncodedResponse, coding: str | None) -> Response:
+    """An inference answer with Triton's headers, in a coding where it is worth it."""
     headers = {}
     media_type = "application/json"
     if encoded.header_length is not None:
         headers[HEADER_LENGTH] = str(encoded.header_length)
         media_type = "application/octet-stream"
     body = encoded.body
-    if accept_encoding is not None and len(body) >= MIN_COMPRESSED_BYTES:
-        coding = choose_coding(accept_encoding)
-        if coding is not None:
-            headers["Content-Encoding"] = coding
-            body = compress(body, coding)
+    if coding is not None and len(body) >= MIN_COMPRESSED_BYTES:
+        headers["Content-Encoding"] = coding
+        body = compress(body, coding)
     return Response(body, headers=headers, media_type=media_type)
 
 

@@ -12,6 +12,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.body_budget import BodyBudget
 from gateway.catalogue import Catalogue
 from gateway.http_api.boundary import HttpBoundary
 from gateway.http_api.deepstack_routes import DeepStackRoutes
@@ -34,6 +35,7 @@ def build_http_app(
     inference: Inference,
     models: ModelCalls,
     metrics: ServingMetrics,
+    bodies: BodyBudget,
     settings: Settings,
     *,
     clock: Callable[[], float] = time.monotonic,
@@ -45,6 +47,7 @@ def build_http_app(
         inference: The workflow.
         models: Triton's read-only calls.
         metrics: Counts requests.
+        bodies: Memory for the bodies of requests in work.
         settings: Limits, and what is logged.
         clock: Monotonic seconds, the same as the workflow's.
     """
@@ -57,7 +60,7 @@ def build_http_app(
     # A router without Starlette's own middleware: the boundary does its work, and each layer costs time.
     sets = (ProtocolRoutes(ports), PictureRoutes(ports), DeepStackRoutes(ports))
     router = Router([route for each in sets for route in each.routes()], redirect_slashes=False)
-    return HttpBoundary(router, metrics, log_all=settings.log_requests == "all", clock=clock)
+    return HttpBoundary(router, metrics, bodies, log_all=settings.log_requests == "all", clock=clock)
 
 
 class HttpServer:

@@ -10,6 +10,7 @@ from gateway.errors import (
     DeadlineExceeded,
     InstanceLost,
     InvalidModelOutput,
+    MemoryFull,
     ModelNotReady,
     NotSupported,
     PayloadTooLarge,
@@ -41,6 +42,7 @@ _STATUS: dict[type[BaseException], int] = {
     PayloadTooLarge: 413,
     NotSupported: 501,
     QueueFull: 429,
+    MemoryFull: 429,
     DeadlineExceeded: 504,
     BackendError: 500,
     InvalidModelOutput: 500,
@@ -78,9 +80,9 @@ def error_response(error: BaseException, request_id: str) -> Response:
     """The answer to a request that failed, ``{"error": "..."}``."""
     status = status_of(error)
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    if isinstance(error, QueueFull):
+    if isinstance(error, QueueFull | MemoryFull):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    if isinstance(error, PayloadTooLarge | BodyTimeout):
+    if isinstance(error, PayloadTooLarge | BodyTimeout | MemoryFull):
         headers["Connection"] = "close"  # the rest of the body is not wanted
     body = write_json({"error": _words(error, request_id)})
     return Response(body, status, headers, media_type="application/json")

@@ -41,17 +41,24 @@ def config_for_machine(
 ) -> Mapping[str, object]:
     """The config with this machine's instances and threads.
 
-    Only builds of our own backends that name no instance group themselves are changed: they get their instances, and
-    lose dynamic batching, which gains nothing on CPUs (the rows of a batch run one after the other) and spreads
-    requests unevenly over the instances.
+    Only builds of our own backends that leave the number of instances open are changed: they name no instance group,
+    or only groups on the CPU without a count. They get their instances, and lose dynamic batching, which gains nothing
+    on CPUs (the rows of a batch run one after the other) and spreads requests unevenly over the instances.
     """
     changed = model_config_pb2.ModelConfig()
     changed.CopyFrom(config)
-    if config.backend in OWN_BACKENDS and not config.instance_group:
-        changed.instance_group.add(count=limits.instances, kind=model_config_pb2.ModelInstanceGroup.KIND_CPU)
+    if config.backend in OWN_BACKENDS and all(_leaves_count_open(group) for group in config.instance_group):
+        groups = changed.instance_group or [changed.instance_group.add()]
+        for group in groups:
+            group.kind = model_config_pb2.ModelInstanceGroup.KIND_CPU
+            group.count = max(1, limits.instances // len(groups))
         changed.ClearField("dynamic_batching")
         changed.parameters[THREADS_PARAMETER].string_value = str(limits.threads_per_instance)
     return config_of_generation(changed, generation)
+
+
+def _leaves_count_open(group: model_config_pb2.ModelInstanceGroup) -> bool:
+    return group.count == 0 and group.kind in (group.KIND_AUTO, group.KIND_CPU) and not group.gpus
 
 
 def config_of_generation(config: model_config_pb2.ModelConfig, generation: str) -> Mapping[str, object]:

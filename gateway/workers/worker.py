@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from prometheus_client import CollectorRegistry
 
+from gateway.body_budget import BodyBudget
 from gateway.catalogue import Catalogue
+from gateway.cores import usable_cores
 from gateway.errors import GatewayError, InstanceLost
 from gateway.frames.admission import Admission
 from gateway.frames.frame_events import FrameEvents
@@ -58,7 +59,7 @@ class Worker:
         self._connection = TritonConnection(settings.triton_address)
         frame_client = FrameClient(self._connection)
         tensors = TensorClient(self._connection)
-        cores = len(os.sched_getaffinity(0))
+        cores = usable_cores()
         max_in_flight = settings.max_in_flight or 2 * cores + 2
         self._admission = Admission(max_in_flight, settings.max_queue)
         self.regions = FrameRegions(
@@ -69,6 +70,8 @@ class Worker:
             on_mode=self.metrics.shared_memory.set,
         )
         self._threads = ThreadPoolExecutor(cores, thread_name_prefix="frames")
+        self._bodies = BodyBudget(settings.bodies_limit_bytes)
+        self.metrics.body_bytes.set_function(lambda: self._bodies.held_bytes)
         self.metrics.queue_depth.set_function(lambda: self._admission.waiting)
         self.metrics.in_flight.set_function(lambda: self._admission.in_flight)
         pipeline = FramePipeline(
@@ -124,10 +127,13 @@ class Worker:
             self._service,
             self._tensors,
             self.metrics,
+            self._bodies,
             log_all=settings.log_requests == "all",
         )
         self._grpc = GrpcServer(servicer, f"{settings.host}:{settings.grpc_port}", settings.max_request_bytes)
-        app = build_http_app(self._current_catalogue, self._service, self._tensors, self.metrics, settings)
+        app = build_http_app(
+            self._current_catalogue, self._service, self._tensors, self.metrics, self._bodies, settings
+        )
         listener = listen("http_port", settings.host, settings.http_port)
         self._http = HttpServer(app, listener, drain_seconds=settings.drain_seconds)
         await self._grpc.start()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
+from gateway.body_budget import BodyBudget
 from gateway.catalogue import Catalogue
 from gateway.frame_memory import FrameMemory
 from gateway.frames.admission import Admission
@@ -31,6 +32,7 @@ async def running_grpc_gateway(
     catalogue: Catalogue | None = None,
     outputs: Mapping[str, NDArray[np.float32]] | None = None,
     max_queue: int = 4,
+    max_bodies_bytes: int = 2**28,
 ) -> AsyncIterator[str]:
     """Serve until the end of the block; gives ``host:port``. ``outputs`` are by build, instead of the candidates."""
     metrics = ServingMetrics(CollectorRegistry())
@@ -40,6 +42,7 @@ async def running_grpc_gateway(
     connection = TritonConnection(_NOBODY)
     tensors = TensorClient(connection)
     admission = Admission(4, max_queue)
+    bodies = BodyBudget(max_bodies_bytes)
     with ThreadPoolExecutor(2) as threads:
         pipeline = FramePipeline(
             admission,
@@ -58,7 +61,7 @@ async def running_grpc_gateway(
             default_timeout_seconds=30.0,
             on_instance_lost=lambda _: None,
         )
-        server = GrpcServer(OipServicer(lambda: known, service, tensors, metrics), "127.0.0.1:0", 2**26)
+        server = GrpcServer(OipServicer(lambda: known, service, tensors, metrics, bodies), "127.0.0.1:0", 2**26)
         await server.start()
         try:
             yield f"127.0.0.1:{server.port}"

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from contracts.active_models import ActiveModel
 from contracts.model_card import InputSpec, ModelCard
+from gateway.body_budget import BodyBudget
 from gateway.catalogue import Catalogue, LoadedBuild
 from gateway.errors import InstanceLost
 from gateway.frame_memory import FrameMemory
@@ -72,6 +73,7 @@ class HttpGateway:
     backend: FakeFrameBackend
     tensors: FakeTensors
     admission: Admission
+    bodies: BodyBudget
     registry: CollectorRegistry
     server: HttpServer
     catalogue: Catalogue
@@ -106,6 +108,7 @@ async def running_http_gateway(
     metrics = ServingMetrics(registry)
     backend, tensors = FakeFrameBackend(candidates), FakeTensors()
     admission = Admission(max_in_flight, max_queue)
+    bodies = BodyBudget(settings.bodies_limit_bytes)
     memory = StaticMemory(FrameMemory(None, max_in_flight, CARD.input.size_bytes))
     lost: list[InstanceLost] = []
     listener = socket.create_server(("127.0.0.1", 0))
@@ -128,10 +131,10 @@ async def running_http_gateway(
             on_instance_lost=lost.append,
             clock=time.monotonic,
         )
-        app = build_http_app(lambda: gateway.catalogue, service, tensors, metrics, settings)
+        app = build_http_app(lambda: gateway.catalogue, service, tensors, metrics, bodies, settings)
         server = HttpServer(app, listener, settings.drain_seconds)
         gateway = HttpGateway(
-            listener.getsockname()[1], backend, tensors, admission, registry, server, ready_catalogue(), lost
+            listener.getsockname()[1], backend, tensors, admission, bodies, registry, server, ready_catalogue(), lost
         )
         await server.start()
         try:

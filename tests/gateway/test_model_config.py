@@ -18,10 +18,41 @@ def test_a_build_of_ours_gets_this_machine_s_values() -> None:
     }
 
 
-@pytest.mark.parametrize("text", ['backend: "tensorrt"', 'backend: "openvino" instance_group { count: 7 }'])
-def test_others_keep_theirs(text: str) -> None:
-    config = config_for_machine(parse_config(text), LIMITS, "g1")
-    assert config.get("instance_group", [{"count": 7}])[0]["count"] == 7  # type: ignore[index]
+@pytest.mark.parametrize(
+    ("groups", "counts"),
+    [
+        ("instance_group { kind: KIND_CPU }", [3]),
+        ("instance_group { }", [3]),
+        ('instance_group { kind: KIND_CPU name: "a" } instance_group { kind: KIND_CPU name: "b" }', [1, 1]),
+    ],
+)
+def test_a_group_without_a_count_gets_this_machine_s(groups: str, counts: list[int]) -> None:
+    config = config_for_machine(parse_config(f"{TEXT} {groups}"), LIMITS, "g1")
+    assert [(group["kind"], group["count"]) for group in config["instance_group"]] == [  # type: ignore[attr-defined]
+        ("KIND_CPU", count) for count in counts
+    ]
+    assert "dynamic_batching" not in config
+    assert config["parameters"]["intra_op_thread_count"] == {"string_value": "2"}  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("text", "groups"),
+    [
+        ('backend: "tensorrt"', None),
+        ('backend: "tensorrt" instance_group { kind: KIND_GPU }', [{"kind": "KIND_GPU"}]),
+        ('backend: "openvino" instance_group { count: 7 }', [{"count": 7}]),
+        ('backend: "onnxruntime" instance_group { kind: KIND_GPU }', [{"kind": "KIND_GPU"}]),
+        ('backend: "onnxruntime" instance_group { gpus: [1] }', [{"gpus": [1]}]),
+        (
+            'backend: "openvino" instance_group { kind: KIND_CPU } instance_group { kind: KIND_CPU count: 2 }',
+            [{"kind": "KIND_CPU"}, {"kind": "KIND_CPU", "count": 2}],
+        ),
+    ],
+)
+def test_others_keep_theirs(text: str, groups: object) -> None:
+    config = config_for_machine(parse_config(f"{text} dynamic_batching {{}}"), LIMITS, "g1")
+    assert config.get("instance_group") == groups
+    assert "dynamic_batching" in config
     assert config["parameters"] == {"outpost_generation": {"string_value": "g1"}}
 
 

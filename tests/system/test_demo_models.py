@@ -1,6 +1,9 @@
 """The shipped builds on the sample frames: intact, served, and equal to a plain reference in another runtime."""
 
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -177,3 +180,21 @@ def test_most_of_what_is_labelled_is_found(demo: GatewayProcess) -> None:
         truth = np.array([left, top, left + width, top + height], dtype=np.float32)
         found += any(overlap(box, truth) >= 0.5 for box in boxes)
     assert found >= 0.5 * len(labels["annotations"])
+
+
+def test_the_demo_command_shows_detections_and_the_cascade(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "demo", "--folder", str(tmp_path)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert len(list((tmp_path / "pictures").iterdir())) == len(SAMPLES)
+    found = re.search(r"cascade inspection: (\d+) frames? .*?classifier, (\d+) frames? .*?detector", said)
+    assert found is not None, said
+    assert int(found[1]) + int(found[2]) == len(SAMPLES)
+    assert int(found[1]) >= 1
