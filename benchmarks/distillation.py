@@ -54,7 +54,7 @@ class Frames:
 
 
 def main() -> None:
-    """Measure every seed, and write `distillation.json` and `distillation.md` after each."""
+    """Measure every seed, and write `distillation.json`, `distillation.md` and the goal of the report after each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--frames", type=int, default=1500, help="of each training (default: %(default)s)")
@@ -114,6 +114,7 @@ def _write(rows: list[dict[str, float]], budget: Budget) -> None:
         f"augmentation and learning rate are equal. mAP50 on the first {budget.heldout:,} held-out frames. "
         f"{machine_name()}."
     )
+    _write_goal(gains, budget)
     lines = [
         "# Distillation against training alone",
         "",
@@ -130,6 +131,20 @@ def _write(rows: list[dict[str, float]], budget: Budget) -> None:
         f"| mean | | | {100 * sum(gains) / len(gains):+.2f} |",
     ]
     (RESULTS / "distillation.md").write_text("\n".join(lines) + "\n")
+
+
+def _write_goal(gains: list[float], budget: Budget) -> None:
+    """One line for `outpost-compile report`."""
+    each = ", ".join(f"{100 * gain:+.2f}" for gain in gains)
+    goal = {
+        "name": "mAP50 that the teacher adds to the same training of the student",
+        "target": 0.0,
+        "value": 100 * sum(gains) / len(gains),
+        "unit": "points",
+        "at_least": True,
+        "note": f"mean of {len(gains)} seeds ({each}) on {budget.heldout:,} frames; benchmarks/results/distillation.md",
+    }
+    (RESULTS / "models" / "distillation.goals.json").write_text(json.dumps([goal], indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ class BuildPerformance(CardPart):
         peak_memory_bytes: Highest resident memory of the processes that run the model.
         cpu_ms_per_image: CPU time of the gateway and everything below it, over all cores, under that load.
         mean_power_watts: Of the processor packages under that load; None where the machine cannot tell.
+        mean_power_above_idle_watts: The same less what the machine drew before it; noise may bring it below 0.
     """
 
     hardware_class: str
@@ -32,11 +33,13 @@ class BuildPerformance(CardPart):
     peak_memory_bytes: int | None = Field(default=None, gt=0)
     cpu_ms_per_image: float | None = Field(default=None, ge=0.0)
     mean_power_watts: float | None = Field(default=None, gt=0.0)
+    mean_power_above_idle_watts: float | None = None
 
     @model_validator(mode="after")
     def _numbers_were_measured(self) -> Self:
         numbers = (self.latency_p50_ms, self.latency_p99_ms, self.images_per_second, self.load_seconds)
-        others = (self.peak_memory_bytes, self.cpu_ms_per_image, self.mean_power_watts)
+        power = (self.mean_power_watts, self.mean_power_above_idle_watts)
+        others = (self.peak_memory_bytes, self.cpu_ms_per_image, *power)
         if self.status == "not_measured" and any(number is not None for number in (*numbers, *others)):
             raise ValueError("status is not_measured, but there are numbers")
         if self.status == "measured" and all(number is None for number in numbers):

@@ -1,5 +1,6 @@
 """What a build says about itself: ``card.json``, repeated in Triton's model config so that a gateway needs no file."""
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -73,6 +74,18 @@ class Thresholds(CardPart):
     default: Score = 0.25
     by_label: dict[str, Score] = Field(default_factory=dict)
 
+    def check_labels(self, labels: Sequence[str]) -> None:
+        """Check them against the labels of their model.
+
+        Raises:
+            ValueError: One is of a label that is not among them, or a label is there twice.
+        """
+        unknown = sorted(set(self.by_label) - set(labels))
+        if unknown:
+            raise ValueError(f"thresholds.by_label names {unknown}, which are not among the labels {list(labels)}")
+        if len(set(labels)) != len(labels):
+            raise ValueError(f"labels must differ, got {list(labels)}")
+
 
 class NmsSpec(CardPart):
     """Non-maximum suppression of the gateway."""
@@ -117,6 +130,7 @@ class ModelCard(CardPart):
     performance: tuple[BuildPerformance, ...] = ()
     confidence: ConfidenceCalibration | None = None
     drift_reference: DriftReference | None = None
+    caveats: tuple[str, ...] = Field(default=(), description="what was not shown of the build, a sentence each")
     changelog: tuple[str, ...] = ()
     built_with: dict[str, str] = Field(default_factory=dict, description="versions of the libraries that made it")
 
@@ -133,11 +147,7 @@ class ModelCard(CardPart):
 
     @model_validator(mode="after")
     def _thresholds_name_labels(self) -> Self:
-        unknown = sorted(set(self.thresholds.by_label) - set(self.labels))
-        if unknown:
-            raise ValueError(f"thresholds.by_label names {unknown}, which are not among the labels {list(self.labels)}")
-        if len(set(self.labels)) != len(self.labels):
-            raise ValueError(f"labels must differ, got {list(self.labels)}")
+        self.thresholds.check_labels(self.labels)
         return self
 
     @property

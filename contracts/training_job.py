@@ -60,6 +60,8 @@ class TrainingResult(BaseModel):
         onnx: The plain FP32 model with an open batch axis, of an ``export``.
         parity: Of an ``export``: largest difference between the trainer's own outputs and the ONNX, by batch size.
         notes: What there is to tell, a line each.
+
+    Whoever reads it compares ``stated_sha256`` with the files before using them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,3 +76,15 @@ class TrainingResult(BaseModel):
     parity: dict[int, float] = Field(default_factory=dict)
     minutes: float = Field(default=0.0, ge=0.0)
     notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _states_the_hash_of_its_model(self) -> Self:
+        if (self.onnx is None) != (self.onnx_sha256 is None):
+            raise ValueError("onnx and onnx_sha256 belong together")
+        return self
+
+    @property
+    def stated_sha256(self) -> dict[Path, str]:
+        """What each file of the result should be."""
+        stated = {self.weights: self.weights_sha256}
+        return stated if self.onnx is None or self.onnx_sha256 is None else stated | {self.onnx: self.onnx_sha256}

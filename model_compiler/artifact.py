@@ -37,6 +37,7 @@ class ArtifactFacts(BaseModel):
         reference_input, reference_output: The same of the plain FP32 model.
         variant: How it will be run; None while the model is common to all variants.
         metrics: What was measured.
+        caveats: What could not be shown, a sentence each.
         history: The stages that ran, in order.
     """
 
@@ -51,6 +52,7 @@ class ArtifactFacts(BaseModel):
     parameter_count: int | None = None
     quantization: Quantization | None = None
     metrics: tuple[Metric, ...] = ()
+    caveats: tuple[str, ...] = ()
     performance: tuple[BuildPerformance, ...] = ()
     confidence: ConfidenceCalibration | None = None
     drift_reference: DriftReference | None = None

@@ -17,7 +17,9 @@
     |   +-- UnsupportedNode    a node's operator does not exist, or not in this version
     |   +-- InvalidWeights     weights that are NaN or infinite
     +-- TrainerFailed          the trainer, another program, could not do its job
-    +-- UnusableFrame          a picture cannot be decoded
+    +-- NoFrames               a folder has no pictures, or fewer than asked for
+    +-- UnusableFrame          a picture cannot be read or decoded
+    +-- UniformFrames          pictures of one colour where something has to be seen
     +-- CalibrationMissing     an INT8 variant without frames to calibrate it with
     +-- NoVariantLeft          no way to run the model is inside the gate; nothing was packaged
     +-- BuildExists            builds are immutable: this one is there already
@@ -147,12 +149,30 @@ class TrainerFailed(CompileError):
         super().__init__(f"trainer {' '.join(self.command)!r}, {action}: {problem}")
 
 
+class NoFrames(CompileError):
+    """A folder of frames has too few pictures."""
+
+    def __init__(self, folder: Path, found: int, wanted: int) -> None:
+        self.folder, self.found, self.wanted = folder, found, wanted
+        super().__init__(f"{folder} has {found} pictures (JPEG, PNG, WebP, BMP) where at least {wanted} are needed")
+
+
 class UnusableFrame(CompileError):
-    """A picture of a folder cannot be decoded."""
+    """A picture of a folder cannot be read or decoded."""
 
     def __init__(self, path: Path, problem: str) -> None:
         self.path, self.problem = path, problem
         super().__init__(f"frame {path}: {problem}; repair it or take it out of the folder")
+
+
+class UniformFrames(CompileError):
+    """Pictures of a folder that show nothing."""
+
+    def __init__(self, folder: Path, uniform: Sequence[Path], looked_at: int) -> None:
+        self.folder, self.uniform, self.looked_at = folder, tuple(uniform), looked_at
+        super().__init__(
+            f"frames {folder}: {len(uniform)} of {looked_at} are of one colour, {uniform[0]} is the first: remove them"
+        )
 
 
 class CalibrationMissing(CompileError):

@@ -1,29 +1,12 @@
-"""Frames of a folder, prepared as serving prepares them."""
+"""Some frames of a folder as one array."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.model_card import InputSpec
-from model_compiler.errors import InputFileMissing, UnusableFrame
-from vision.errors import ImageError
-from vision.prepare import prepare_frame
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
-
-
-def frame_paths(folder: Path) -> list[Path]:
-    """Every picture in a folder and its sub-folders, sorted.
-
-    Raises:
-        InputFileMissing: There is no such folder, or no picture in it.
-    """
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    if not paths:
-        raise InputFileMissing(folder, "folder of frames")
-    return paths
+from model_compiler.frame_folder import contents_sha256, frame_digests, frame_paths, prepared_frame
 
 
 def prepared_frames(folder: Path, spec: InputSpec, *, count: int, seed: int) -> NDArray[np.uint8]:
@@ -39,35 +22,22 @@ def prepared_frames(folder: Path, spec: InputSpec, *, count: int, seed: int) -> 
         (N, H, W, 3) uint8, RGB.
 
     Raises:
-        InputFileMissing: There is no such folder, or no picture in it.
+        InputFileMissing: There is no such folder.
+        NoFrames: There is no picture in it.
         UnusableFrame: One cannot be decoded.
     """
-    paths = _chosen(folder, count, seed)
-    frames = np.empty((len(paths), spec.height, spec.width, 3), np.uint8)
-    for path, out in zip(paths, frames, strict=True):
-        try:
-            prepare_frame(
-                path.read_bytes(),
-                input_wh=(spec.width, spec.height),
-                mode=spec.mode,
-                pad_value=spec.pad_value,
-                out=out,
-            )
-        except ImageError as error:
-            raise UnusableFrame(path, str(error)) from error
-    return frames
+    return np.stack([prepared_frame(path, spec) for path in _chosen(folder, count, seed)])
 
 
 def frames_sha256(folder: Path, *, count: int, seed: int) -> str:
     """One sha256 over the names and contents of the frames that `prepared_frames` takes.
 
     Raises:
-        InputFileMissing: There is no such folder, or no picture in it.
+        InputFileMissing: There is no such folder.
+        NoFrames: There is no picture in it.
+        UnusableFrame: One cannot be read.
     """
-    digest = hashlib.sha256()
-    for path in _chosen(folder, count, seed):
-        digest.update(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder)}\n".encode())
-    return digest.hexdigest()
+    return contents_sha256(folder, frame_digests(_chosen(folder, count, seed)))
 
 
 def _chosen(folder: Path, count: int, seed: int) -> list[Path]:

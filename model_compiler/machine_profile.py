@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts.machine_class import MachineFacts
+from contracts.machine_class import MachineFacts, detect_class
 
 _FLAGS = (
     *("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16"),
@@ -40,6 +40,11 @@ class MachineProfile:
     gpus: tuple[str, ...]
     power_source: str | None
     hottest_celsius: float | None
+
+    @property
+    def hardware_class(self) -> str:
+        """The class that this machine is of."""
+        return detect_class(self.facts).name
 
 
 def read_machine_profile(root: Path = Path("/"), architecture: str | None = None) -> MachineProfile:

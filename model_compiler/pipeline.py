@@ -1,15 +1,18 @@
 """The stages in order, and how each is run once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from model_compiler.artifact import Artifact
 from model_compiler.errors import CompileError
+from model_compiler.evaluation.evaluate import evaluate_candidates
+from model_compiler.evaluation.evaluator import Evaluator
 from model_compiler.graph.onnx_model import read_model_file
 from model_compiler.recipe import Recipe
 from model_compiler.source import plain_artifact
-from model_compiler.stage_cache import StageCache
+from model_compiler.stage_cache import Document, StageCache
 from model_compiler.stages import calibrate, engine, graft, package, quantize, ranges, verify
 from model_compiler.stages.stage import Stage
 from model_compiler.trainer import Trainer, TrainerCommand
@@ -28,6 +31,10 @@ VARIANT_STAGES: Sequence[Stage] = (
 CALIBRATE = Stage(calibrate.NAME, calibrate.run, calibrate.depends_on)
 
 
+Sources = Mapping[bool, Artifact]
+"""What variants begin with: the whole model (False), the pruned one (True), or both."""
+
+
 @dataclass(frozen=True)
 class Workshop:
     """Where and with what a compilation works.
@@ -36,11 +43,13 @@ class Workshop:
         cache: Finished stages.
         report: Told what is being done.
         trainer: Makes a trainer from its command.
+        evaluate: Measures builds.
     """
 
     cache: StageCache
     report: Callable[[str], None] = lambda _: None
     trainer: Callable[[Sequence[str]], Trainer] = TrainerCommand
+    evaluate: Evaluator = evaluate_candidates
 
     def run(self, stage: Stage, artifact: Artifact, recipe: Recipe) -> Artifact:
         """Run a stage, unless it ran before on the same things.
@@ -58,40 +67,62 @@ class Workshop:
         self.cache.put(key, made)
         return made
 
+    def once(self, name: str, facts: Mapping[str, Any], kind: type[Document], make: Callable[[], Document]) -> Document:
+        """What ``make`` gives, unless it was made before under this name from the same facts."""
+        key = self.cache.key(name, None, facts)
+        known = self.cache.get_document(key, kind)
+        if known is not None:
+            self.report(f"{name} (as before)")
+            return known
+        made = make()
+        self.cache.put_document(key, made)
+        return made
+
 
 def _subject(artifact: Artifact) -> str:
     return "model" if artifact.facts.variant is None else str(artifact.facts.variant)
 
 
-def common_artifact(
+def source_artifacts(
     recipe: Recipe, hardware_class: str, variants: Sequence[BuildVariant], workshop: Workshop
-) -> Artifact:
-    """What all variants begin with: the plain FP32 model, with activation ranges where one of them needs them.
+) -> Sources:
+    """What the variants begin with: the plain FP32 model, with activation ranges where one of them needs them.
 
     Raises:
         CompileError: The source cannot be read or made, or is not what the recipe says.
     """
-    path, notes = _source(recipe, workshop)
-    workshop.report("model: inspect")
-    artifact = plain_artifact(read_model_file(path), recipe, hardware_class, notes)
-    if any(variant.variant == "int8" for variant in variants):
-        artifact = workshop.run(RANGES, artifact, recipe)
-    return artifact
+    artifacts = {}
+    for pruned in sorted({variant.pruned for variant in variants}):
+        path, notes = _source(recipe, workshop, pruned)
+        workshop.report("pruned model: inspect" if pruned else "model: inspect")
+        artifact = plain_artifact(read_model_file(path), recipe, hardware_class, notes)
+        if any(variant.variant == "int8" and variant.pruned == pruned for variant in variants):
+            artifact = workshop.run(RANGES, artifact, recipe)
+        artifacts[pruned] = artifact
+    return artifacts
 
 
-def _source(recipe: Recipe, workshop: Workshop) -> tuple[Path, tuple[str, ...]]:
+def _source(recipe: Recipe, workshop: Workshop, pruned: bool) -> tuple[Path, tuple[str, ...]]:
     if recipe.trainer is None:
         return recipe.onnx or Path(), ()
     trainer = workshop.trainer(recipe.trainer.command)
-    return train_and_export(recipe.trainer, recipe.seed, trainer, workshop.cache.scratch, workshop.report)
+    return train_and_export(
+        recipe.trainer, recipe.seed, trainer, workshop.cache.scratch, workshop.report, pruned=pruned
+    )
 
 
 def make_variants(
-    source: Artifact, variants: Sequence[BuildVariant], recipe: Recipe, workshop: Workshop
+    sources: Sources, variants: Sequence[BuildVariant], recipe: Recipe, workshop: Workshop
 ) -> tuple[dict[BuildVariant, Artifact], dict[BuildVariant, CompileError]]:
     """Take each variant through its stages; one that cannot be made does not stop the others.
 
     Each is packaged under a name of its own, ``<model>-<variant>-<backend>``, so that all can be served at once.
+
+    Args:
+        sources: As `source_artifacts` gives them.
+        variants: In order of preference.
+        recipe: Says how.
+        workshop: Where and with what.
 
     Returns:
         The variants made, and why the others could not be.
@@ -100,7 +131,7 @@ def make_variants(
     refused: dict[BuildVariant, CompileError] = {}
     for variant in variants:
         named = recipe.model_copy(update={"model": f"{recipe.model}-{variant}"})
-        artifact = source.knowing(variant=variant)
+        artifact = sources[variant.pruned].knowing(variant=variant)
         try:
             for stage in VARIANT_STAGES:
                 artifact = workshop.run(stage, artifact, named)

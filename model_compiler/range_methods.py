@@ -4,14 +4,13 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import get_args
 
-from contracts.machine_class import detect_class
+from pydantic import BaseModel, ConfigDict
+
 from contracts.quantization import RangeMethod
 from model_compiler.artifact import Artifact
-from model_compiler.evaluation.candidate import Candidate
-from model_compiler.evaluation.evaluate import evaluate_candidates
 from model_compiler.evaluation.evaluation import Evaluation
 from model_compiler.evaluation_frames import evaluation_frames
-from model_compiler.machine_profile import read_machine_profile
+from model_compiler.measured_builds import measure_builds, measuring_facts
 from model_compiler.pipeline import RANGES, Workshop, make_variants
 from model_compiler.recipe import Recipe
 from model_compiler.reporting.build_report import RangeMethodResult
@@ -19,6 +18,14 @@ from model_compiler.variant import BuildVariant
 
 FLOAT = BuildVariant(variant="f32", backend="openvino")
 INT8 = BuildVariant(variant="int8", backend="openvino")
+
+
+class RangeComparison(BaseModel):
+    """One result for each method that INT8 could be made with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    results: tuple[RangeMethodResult, ...]
 
 
 def compare_range_methods(source: Artifact, recipe: Recipe, workshop: Workshop) -> tuple[RangeMethodResult, ...]:
@@ -35,22 +42,27 @@ def compare_range_methods(source: Artifact, recipe: Recipe, workshop: Workshop) 
     if recipe.calibration is None or recipe.evaluation is None:
         return ()
     plain = dataclasses.replace(source, ranges=b"")
-    floats, _ = make_variants(plain, [FLOAT], recipe, workshop)
+    floats, _ = make_variants({False: plain}, [FLOAT], recipe, workshop)
     if not floats:
         return ()
     builds = {str(FLOAT): made for made in floats.values()}
     for method in get_args(RangeMethod):
         calibration = recipe.calibration.model_copy(update={"method": method})
         named = recipe.model_copy(update={"model": f"{recipe.model}-{method}", "calibration": calibration})
-        made, _ = make_variants(workshop.run(RANGES, plain, named), [INT8], named, workshop)
+        made, _ = make_variants({False: workshop.run(RANGES, plain, named)}, [INT8], named, workshop)
         if INT8 in made:
             builds[method] = made[INT8]
+    if len(builds) == 1:
+        return ()
     frames = evaluation_frames(recipe, recipe.evaluation)
-    here = detect_class(read_machine_profile().facts).name
-    candidates = [Candidate(name, artifact.build) for name, artifact in builds.items()]
     settings = recipe.evaluation.model_copy(update={"rounds": 1})
-    evaluation = evaluate_candidates(candidates, frames, settings, hardware_class=here, report=workshop.report)
-    return tuple(_results(evaluation, builds))
+
+    def compare() -> RangeComparison:
+        evaluation = measure_builds(builds, frames, settings, workshop)
+        return RangeComparison(results=tuple(_results(evaluation, builds)))
+
+    facts = measuring_facts(builds, frames, settings)
+    return workshop.once("range methods", facts, RangeComparison, compare).results
 
 
 def _results(evaluation: Evaluation, builds: Iterable[str]) -> Iterator[RangeMethodResult]:

@@ -75,10 +75,17 @@ class Distillation(_RecipePart):
 
 
 class Pruning(_RecipePart):
-    """Channels are removed until this share of the parameters is gone, then the rest is fine-tuned."""
+    """Variants that are ``pruned`` have fewer channels.
+
+    Attributes:
+        parameter_reduction: Channels are removed until this share of the parameters is gone.
+        epochs: Of the fine-tuning after it.
+        weights: The trainer's file of a network that was pruned before; it is taken as it is.
+    """
 
     parameter_reduction: float = Field(default=0.45, gt=0.0, lt=1.0)
     epochs: int = Field(default=4, ge=1)
+    weights: Path | None = None
 
 
 class TrainerSource(_RecipePart):
@@ -89,6 +96,7 @@ class TrainerSource(_RecipePart):
         network: The trainer's name for it.
         weights: The trainer's file.
         frame_count: Frames that distillation and pruning train on; None leaves it to the trainer.
+        prune: How the network of ``pruned`` variants is made; hardware classes' own variants are then made both ways.
     """
 
     command: tuple[str, ...] = Field(default=("outpost-train",), min_length=1)
@@ -111,6 +119,8 @@ class Recipe(_RecipePart):
         evaluation: Frames that accuracy and speed are measured on; without it, nothing is measured.
         gate: What the build may cost.
         compare_range_methods: Also measure INT8 with ranges chosen by each method, for the report.
+        compare_plain_graph: Also measure the chosen variant without grafting, for the report.
+        teacher: Model that this one learned from; the report compares both.
         seed: Of everything random.
     """
 
@@ -131,6 +141,8 @@ class Recipe(_RecipePart):
     evaluation: EvaluationSettings | None = None
     gate: GateSettings = GateSettings()
     compare_range_methods: bool = False
+    compare_plain_graph: bool = False
+    teacher: Name | None = None
     targets: dict[Name, Target] = Field(min_length=1)
     serving: ServingSettings = ServingSettings()
     seed: int = 0
@@ -142,12 +154,18 @@ class Recipe(_RecipePart):
         return self
 
     @model_validator(mode="after")
+    def _can_prune(self) -> Self:
+        if self.trainer is not None and self.trainer.prune is not None:
+            return self
+        for name, target in self.targets.items():
+            pruned = [str(variant) for variant in target.variants if variant.pruned]
+            if pruned:
+                raise ValueError(f"targets.{name}: variant {pruned[0]} needs trainer.prune, which says how to prune")
+        return self
+
+    @model_validator(mode="after")
     def _makes_a_card(self) -> Self:
-        unknown = sorted(set(self.card_thresholds.by_label) - set(self.labels))
-        if unknown:
-            raise ValueError(f"thresholds.by_label names {unknown}, which are not among the labels {list(self.labels)}")
-        if len(set(self.labels)) != len(self.labels):
-            raise ValueError(f"labels must differ, got {list(self.labels)}")
+        self.card_thresholds.check_labels(self.labels)
         return self
 
     @property

@@ -27,6 +27,14 @@ class Selection(BaseModel):
     chosen: str | None
     reason: str
 
+    def with_caveats(self, known: Mapping[str, Sequence[str]]) -> "Selection":
+        """Each result with what could not be shown of it: what is known already, by name, and what the gate leaves."""
+        results = {
+            name: result.model_copy(update={"caveats": (*known.get(name, ()), *result.not_proven)})
+            for name, result in self.results.items()
+        }
+        return self.model_copy(update={"results": results})
+
 
 def select(
     evaluation: Evaluation,

@@ -1,6 +1,6 @@
 """Asks a trainer, another program, for what only it can do: export, prune, distil."""
 
-import json
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -10,9 +10,11 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from contracts.training_job import TrainingJob, TrainingResult
+from contracts.training_job import RESULT_FILE, TrainingJob, TrainingResult
 from model_compiler.errors import TrainerFailed
 from model_compiler.packaging.build_directory import write_file
+from model_compiler.parent_death import end_with_parent
+from model_compiler.validation_problems import problems_of
 
 
 class Trainer(Protocol):
@@ -38,17 +40,43 @@ class TrainerCommand:
         self._command = tuple(command)
 
     def work(self, job: TrainingJob) -> TrainingResult:
-        """See ``Trainer.work``; the trainer's progress and complaints go to this process's standard error."""
+        """See ``Trainer.work``; the trainer's progress and complaints go to this process's standard error.
+
+        Raises:
+            TrainerFailed: It is not installed, it failed, or it left no result whose files are what it says.
+        """
         program = self._program()
         path = job.output / "job.json"
         write_file(path, job.model_dump_json(indent=2).encode())
-        done = subprocess.run([program, *self._command[1:], "work", str(path)], stdout=sys.stderr, check=False)
+        done = subprocess.run(
+            [program, *self._command[1:], "work", str(path)],
+            stdout=sys.stderr,
+            check=False,
+            preexec_fn=end_with_parent,
+        )
         if done.returncode != 0:
             raise TrainerFailed(self._command, job.action, f"exit code {done.returncode}; it says why above")
+        return self._checked_result(job)
+
+    def _checked_result(self, job: TrainingJob) -> TrainingResult:
         try:
-            return TrainingResult.model_validate(json.loads((job.output / "result.json").read_bytes()))
-        except (OSError, ValueError, ValidationError) as error:
-            raise TrainerFailed(self._command, job.action, f"its result.json cannot be read: {error}") from error
+            result = TrainingResult.model_validate_json((job.output / RESULT_FILE).read_bytes())
+            stated = {job.output / name: digest for name, digest in result.stated_sha256.items()}
+            found = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in stated}
+        except OSError as error:
+            raise self._unusable(job, f"{error.filename} cannot be read: {error.strerror}") from error
+        except ValidationError as error:
+            problems = "; ".join(problems_of(error, TrainingResult))
+            raise self._unusable(job, f"its {RESULT_FILE} cannot be read: {problems}") from error
+        for path, digest in stated.items():
+            if found[path] != digest:
+                problem = f"{path} was cut short or replaced: its sha256 is {found[path]}, {RESULT_FILE} says {digest}"
+                raise self._unusable(job, problem)
+        return result
+
+    def _unusable(self, job: TrainingJob, problem: str) -> TrainerFailed:
+        advice = f"delete {job.output} and run the same command again, which repeats this job"
+        return TrainerFailed(self._command, job.action, f"{problem}; {advice}")
 
     def _program(self) -> str:
         beside = Path(sys.executable).parent / self._command[0]

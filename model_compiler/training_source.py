@@ -14,7 +14,13 @@ JobFolder = Callable[[str], Path]
 
 
 def train_and_export(
-    source: TrainerSource, seed: int, trainer: Trainer, folder_of: JobFolder, report: Callable[[str], None]
+    source: TrainerSource,
+    seed: int,
+    trainer: Trainer,
+    folder_of: JobFolder,
+    report: Callable[[str], None],
+    *,
+    pruned: bool = False,
 ) -> tuple[Path, tuple[str, ...]]:
     """Let the trainer do what the recipe asks for.
 
@@ -24,6 +30,7 @@ def train_and_export(
         trainer: Goes on with a job of the same folder that was interrupted, and answers at once for a finished one.
         folder_of: Folder of a job by what identifies it.
         report: Told what is being done.
+        pruned: Whether the network with fewer channels is wanted.
 
     Returns:
         The ONNX file, and what there is to tell.
@@ -32,11 +39,12 @@ def train_and_export(
         InputFileMissing: The weights are not there.
         TrainerFailed: The trainer could not do it.
     """
-    weights, notes = source.weights, list[str]()
+    ready = source.prune.weights if pruned and source.prune is not None else None
+    weights, notes = ready or source.weights, list[str]()
     if source.distill is not None and not source.distill.teacher_weights.is_file():
         raise InputFileMissing(source.distill.teacher_weights, "weights of the teacher")
     onnx_path = weights
-    for action in _actions(source):
+    for action in ("export",) if ready is not None else _actions(source, pruned):
         if not weights.is_file():
             raise InputFileMissing(weights, "weights")
         identity = hashlib.sha256(weights.read_bytes()).hexdigest()
@@ -50,8 +58,8 @@ def train_and_export(
     return onnx_path, tuple(notes)
 
 
-def _actions(source: TrainerSource) -> tuple[Action, ...]:
-    wanted: tuple[tuple[Action, object], ...] = (("distill", source.distill), ("prune", source.prune), ("export", True))
+def _actions(source: TrainerSource, pruned: bool) -> tuple[Action, ...]:
+    wanted: tuple[tuple[Action, object], ...] = (("distill", source.distill), ("prune", pruned), ("export", True))
     return tuple(action for action, section in wanted if section)
 
 
@@ -66,7 +74,9 @@ def _job(action: Action, weights: Path, seed: int, source: TrainerSource) -> Tra
     )
     sections = {"distill": source.distill, "prune": source.prune, "export": None}
     section = sections[action]
-    return TrainingJob.model_validate(job.model_dump() | ({} if section is None else section.model_dump()))
+    return TrainingJob.model_validate(
+        job.model_dump() | ({} if section is None else section.model_dump(exclude={"weights"}))
+    )
 
 
 def _identity(job: TrainingJob, weights_sha256: str, command: tuple[str, ...]) -> str:

@@ -23,11 +23,13 @@ _RUNS: dict[Backend, frozenset[Variant]] = {
 class BuildVariant(BaseModel):
     """A precision and the backend that runs it; written ``<variant>-<backend>``, for example ``int8-openvino``.
 
+    What differs from that is written behind: ``int8-openvino-u8s8``, ``int8-openvino-pruned``.
+
     Attributes:
         variant: Precision.
         backend: What runs it.
-        quantization: Of ``int8``: the Q/DQ form. None takes the one that suits the backend. Another one is written
-            behind: ``int8-openvino-u8s8``.
+        quantization: Of ``int8``: the Q/DQ form. None takes the one that suits the backend.
+        pruned: Whether it is made from the network with fewer channels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +37,7 @@ class BuildVariant(BaseModel):
     variant: Variant
     backend: Backend
     quantization: Scheme | None = None
+    pruned: bool = False
 
     @model_validator(mode="after")
     def _quantization_is_of_int8(self) -> Self:
@@ -52,8 +55,8 @@ class BuildVariant(BaseModel):
         return self
 
     def __str__(self) -> str:
-        suffix = f"-{self.quantization}" if self.quantization else ""
-        return f"{self.variant}-{self.backend}{suffix}"
+        parts = (self.variant, self.backend, self.quantization, "pruned" if self.pruned else None)
+        return "-".join(part for part in parts if part is not None)
 
     @property
     def scheme(self) -> Scheme:
@@ -68,4 +71,4 @@ class BuildVariant(BaseModel):
     @property
     def is_float_baseline(self) -> bool:
         """Whether others of its backend are compared with it."""
-        return self.variant == "f32"
+        return self.variant == "f32" and not self.pruned

@@ -1,9 +1,11 @@
 """The command `outpost-train`."""
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from model_training.allocator import keep_freed_memory
 from model_training.export import ExportMismatch
@@ -14,13 +16,16 @@ from model_training.networks import CLASSIFIER, UnknownNetwork
 from model_training.pruning import NothingToPrune
 from model_training.recipe import (
     HELDOUT_FRAMES,
+    PRUNED,
     TRAINING,
     Workshop,
     distill_student,
     export_model,
+    prune_model,
     train_model,
     write_metrics,
 )
+from model_training.training_diverged import TrainingDiverged
 from model_training.weights_file import WeightsUnreadable
 
 REFUSALS = (
@@ -28,16 +33,19 @@ REFUSALS = (
     JobUnreadable,
     NothingToPrune,
     TeacherOfAnotherKind,
+    TrainingDiverged,
     UnknownNetwork,
     WeightsUnreadable,
     OSError,
 )
+DERIVED = ("distilled", *(f"pruned-{name}" for name in PRUNED))
 EXAMPLES = """examples:
   outpost-train all                            make the demo models, as `make train` does
   outpost-train run --model student            train; run it again after an interruption and it goes on
   outpost-train export --model student         write var/training/student/model.onnx
   outpost-train evaluate --model student       measure it on 5,000 held-out frames
   outpost-train distill                        the student learns from the teacher
+  outpost-train prune --model teacher          fewer channels: pruned-teacher
   outpost-train work job.json                  a job from a file, as the compiler asks for
   outpost-train frames out/ --count 20         look at the frames (JPEG and COCO labels)
   outpost-train frames samples/frames --samples   make the sample frames of the repository
@@ -72,6 +80,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--folder", type=Path, default=Path("var/training"), help="cache and results (default: %(default)s)"
     )
+    parser.add_argument(
+        "--learning-rate-scale",
+        type=_positive,
+        default=1.0,
+        metavar="FACTOR",
+        help="times the learning rate of the training that is left, for one that diverged (default: %(default)s)",
+    )
     verbs = parser.add_subparsers(required=True, metavar="verb")
     _add_frames(verbs)
     _add_jobs(verbs)
@@ -80,10 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_model(run)
     run.set_defaults(act=_run)
     export = verbs.add_parser("export", help="write the ONNX file of the last checkpoint")
-    _add_model(export, also=("distilled",))
+    _add_model(export, also=DERIVED)
     export.set_defaults(act=_export)
     evaluate = verbs.add_parser("evaluate", help="measure an exported model: mAP or top-1 with bootstrap intervals")
-    _add_model(evaluate, also=("distilled",))
+    _add_model(evaluate, also=DERIVED)
     evaluate.add_argument("--split", choices=sorted(SPLIT_SEEDS), default="heldout", help="default: %(default)s")
     evaluate.add_argument("--frames", type=int, default=HELDOUT_FRAMES, help="default: %(default)s")
     evaluate.set_defaults(act=_evaluate)
@@ -115,6 +130,10 @@ def _add_jobs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     distill = verbs.add_parser("distill", help="let the trained student learn from the trained teacher")
     _add_training_options(distill)
     distill.set_defaults(act=_distill)
+    prune = verbs.add_parser("prune", help="remove channels of a trained network, and let the rest learn again")
+    _add_training_options(prune)
+    prune.add_argument("--model", choices=sorted(PRUNED), required=True)
+    prune.set_defaults(act=_prune)
 
 
 def _add_model(parser: argparse.ArgumentParser, *, also: tuple[str, ...] = ()) -> None:
@@ -126,6 +145,13 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train-frames", type=int, default=TRAIN_FRAMES, help="default: %(default)s")
 
 
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return value
+
+
 def _frames(options: argparse.Namespace) -> None:
     seed = SPLIT_SEEDS[options.split]
     indices = choose_samples(seed) if options.samples else list(range(options.count))
@@ -134,17 +160,27 @@ def _frames(options: argparse.Namespace) -> None:
 
 
 def _work(options: argparse.Namespace) -> None:
-    result = do_job(read_job(options.job), Workshop(options.folder).cache)
+    cache, scale = Workshop(options.folder).cache, options.learning_rate_scale
+    result = do_job(read_job(options.job), cache, learning_rate_scale=scale)
     for note in result.notes:
         print(note, file=sys.stderr)
 
 
 def _distill(options: argparse.Namespace) -> None:
-    distill_student(Workshop(options.folder), epochs=options.epochs, train_frames=options.train_frames)
+    distill_student(Workshop(options.folder), **_training(options))
+
+
+def _prune(options: argparse.Namespace) -> None:
+    prune_model(Workshop(options.folder), options.model, **_training(options))
 
 
 def _run(options: argparse.Namespace) -> None:
-    train_model(Workshop(options.folder), options.model, epochs=options.epochs, train_frames=options.train_frames)
+    train_model(Workshop(options.folder), options.model, **_training(options))
+
+
+def _training(options: argparse.Namespace) -> dict[str, Any]:
+    scale = options.learning_rate_scale
+    return {"epochs": options.epochs, "train_frames": options.train_frames, "learning_rate_scale": scale}
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -172,9 +208,15 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _all(options: argparse.Namespace) -> None:
-    for model in ("student", "teacher", "distilled", CLASSIFIER):
+    settings, workshop = _training(options), Workshop(options.folder)
+    for model in ("student", "teacher", *DERIVED, CLASSIFIER):
+        if model == "distilled":
+            distill_student(workshop, **settings)
+        elif model in DERIVED:
+            prune_model(workshop, model.removeprefix("pruned-"), **settings)
+        else:
+            train_model(workshop, model, **settings)
         options.model, options.split, options.frames = model, "heldout", HELDOUT_FRAMES
-        (_distill if model == "distilled" else _run)(options)
         _export(options)
         _evaluate(options)
 

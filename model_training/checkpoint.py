@@ -1,11 +1,13 @@
 """The state of a training on disk, replaced atomically after each epoch."""
 
-import os
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from model_training.atomic_file import write_atomically
 
 
 @dataclass(frozen=True)
@@ -32,19 +34,10 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Write beside the old file, flush to the disk, then replace it: a kill at any moment leaves one whole file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        torch.save(vars(checkpoint), file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    """Replace the file: a kill at any moment leaves one whole file."""
+    content = io.BytesIO()
+    torch.save(vars(checkpoint), content)
+    write_atomically(path, content.getvalue())
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ def _render_all(split: str, seed: int, count: int, images_path: Path, processes:
     context = multiprocessing.get_context("spawn")
     chunks = []
     with (
-        ProcessPoolExecutor(processes, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)) as pool,
+        ProcessPoolExecutor(processes, mp_context=context, initializer=_begin_worker) as pool,
         Progress() as progress,
     ):
         task = progress.add_task(f"render {split}", total=count)
@@ -90,6 +91,19 @@ def _render_all(split: str, seed: int, count: int, images_path: Path, processes:
             chunks.append(chunk)
             progress.advance(task, len(chunk.boxes_xyxy))
     return chunks
+
+
+def _begin_worker() -> None:
+    """One thread, and an end with the training: a pool does not notice that its owner was killed."""
+    cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _render_chunk(images_path: Path, seed: int, start: int, stop: int) -> RenderedChunk:

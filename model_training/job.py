@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from contracts.training_job import RESULT_FILE, TrainingJob, TrainingResult
+from model_training.atomic_file import write_atomically
 from model_training.dataset import render_split
 from model_training.device import training_device
 from model_training.distillation import DetectorDistillation
@@ -27,7 +28,7 @@ TRAIN_FRAMES, VAL_FRAMES = 7000, 400
 PRUNED_FILE, WEIGHTS_FILE, MODEL_FILE = "pruned.npz", "weights.npz", "model.onnx"
 BEGUN_FILE, CHECKPOINT_FILE = "begun.json", "checkpoint.pt"
 FINE_TUNING = TrainingSettings(epochs=4, clean_share=0.6, learning_rate=1e-3, warmup_steps=100, patience=3)
-DISTILLATION = TrainingSettings(epochs=12, clean_share=0.6, learning_rate=1.5e-3, warmup_steps=200)
+DISTILLATION = TrainingSettings(epochs=36, clean_share=0.6, learning_rate=1.5e-3, warmup_steps=200)
 
 
 class JobUnreadable(Exception):
@@ -62,54 +63,62 @@ def read_job(path: Path) -> TrainingJob:
         raise JobUnreadable(path, f"{'.'.join(map(str, first['loc'])) or 'content'}: {first['msg']}") from error
 
 
-def do_job(job: TrainingJob, cache: Path) -> TrainingResult:
-    """Do a job, or go on with it; a finished one is not repeated.
+def do_job(job: TrainingJob, cache: Path, *, learning_rate_scale: float = 1.0) -> TrainingResult:
+    """Do a job, or go on with it; a finished one is not repeated, unless its result or a file of it is damaged.
 
     Args:
         job: What to do; its folder gets `result.json` last, when all is done. What another job left there, or the same
             one with other weights, is removed.
         cache: Folder of rendered frames.
+        learning_rate_scale: Times the learning rate of the training that is left.
 
     Raises:
+        TrainingDiverged: A loss is NaN or infinite.
         FileNotFoundError: Weights are not there.
         WeightsUnreadable: They are of another network.
         NothingToPrune: So much cannot leave.
         TeacherOfAnotherKind: A detector and a classifier.
     """
-    finished = job.output / RESULT_FILE
     _begin(job)
-    if finished.exists():
-        return TrainingResult.model_validate_json(finished.read_bytes())
-    result = {"export": _export, "prune": _prune, "distill": _distill}[job.action](job, cache)
-    temporary = finished.with_suffix(".tmp")
-    temporary.write_text(result.model_dump_json(indent=2) + "\n")
-    temporary.replace(finished)
+    finished = _finished(job.output)
+    if finished is not None:
+        return finished
+    result = {"export": _export, "prune": _prune, "distill": _distill}[job.action](job, cache, learning_rate_scale)
+    write_atomically(job.output / RESULT_FILE, result.model_dump_json(indent=2).encode() + b"\n")
     return result
+
+
+def _finished(folder: Path) -> TrainingResult | None:
+    """The result in a folder; None where it, or a file that it names, is not there whole."""
+    try:
+        result = TrainingResult.model_validate_json((folder / RESULT_FILE).read_bytes())
+        files = result.stated_sha256.items()
+        whole = all(hashlib.sha256((folder / path).read_bytes()).hexdigest() == stated for path, stated in files)
+    except (FileNotFoundError, ValidationError):
+        return None
+    return result if whole else None
 
 
 def _begin(job: TrainingJob) -> None:
     """Make the job's folder, without what another job left in it."""
     weights = [path for path in (job.weights, job.teacher_weights) if path is not None]
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in weights]
-    identity = json.dumps([job.model_dump(mode="json"), digests])
+    identity = json.dumps([job.model_dump(mode="json"), digests]).encode()
     begun = job.output / BEGUN_FILE
-    if begun.exists() and begun.read_text() == identity:
+    if begun.exists() and begun.read_bytes() == identity:
         return
     for name in (RESULT_FILE, CHECKPOINT_FILE, PRUNED_FILE, WEIGHTS_FILE, MODEL_FILE):
         (job.output / name).unlink(missing_ok=True)
-    job.output.mkdir(parents=True, exist_ok=True)
-    temporary = begun.with_suffix(".tmp")
-    temporary.write_text(identity)
-    temporary.replace(begun)
+    write_atomically(begun, identity)
 
 
-def _export(job: TrainingJob, _: Path) -> TrainingResult:
+def _export(job: TrainingJob, _: Path, __: float) -> TrainingResult:
     network = load_network(job.network, job.weights)
     path = job.output / MODEL_FILE
     parities = export_network(network, path)
     return TrainingResult(
         action=job.action,
-        weights=job.weights,
+        weights=job.weights.resolve(),
         weights_sha256=hashlib.sha256(job.weights.read_bytes()).hexdigest(),
         parameter_count=parameter_count(network),
         onnx=Path(MODEL_FILE),
@@ -119,7 +128,7 @@ def _export(job: TrainingJob, _: Path) -> TrainingResult:
     )
 
 
-def _prune(job: TrainingJob, cache: Path) -> TrainingResult:
+def _prune(job: TrainingJob, cache: Path, learning_rate_scale: float) -> TrainingResult:
     original = load_network(job.network, job.weights)
     pruned = job.output / PRUNED_FILE
     if not pruned.exists():
@@ -127,17 +136,19 @@ def _prune(job: TrainingJob, cache: Path) -> TrainingResult:
     network = load_network(job.network, pruned)
     removed = 1 - parameter_count(network) / parameter_count(original)
     note = f"{removed:.1%} of {parameter_count(original):,} parameters removed; the rest learned from the whole network"
-    return _trained(job, cache, network, _distillation_task(job, network, original), FINE_TUNING, note)
+    settings = FINE_TUNING.scaled(learning_rate_scale)
+    return _trained(job, cache, network, _distillation_task(job, network, original), settings, note)
 
 
-def _distill(job: TrainingJob, cache: Path) -> TrainingResult:
+def _distill(job: TrainingJob, cache: Path, learning_rate_scale: float) -> TrainingResult:
     network = load_network(job.network, job.weights)
     teacher_name = job.teacher_network or ""
     teacher = load_network(teacher_name, job.teacher_weights or Path())
     if isinstance(network, Detector) != isinstance(teacher, Detector):
         raise TeacherOfAnotherKind(job.network, teacher_name)
     note = f"learned from {teacher_name} at temperature {job.temperature}, alpha {job.alpha}"
-    return _trained(job, cache, network, _distillation_task(job, network, teacher), DISTILLATION, note)
+    settings = DISTILLATION.scaled(learning_rate_scale)
+    return _trained(job, cache, network, _distillation_task(job, network, teacher), settings, note)
 
 
 def _distillation_task(job: TrainingJob, network: nn.Module, teacher: nn.Module) -> TrainingTask:
@@ -160,7 +171,9 @@ def _trained(
     averaged = trainer.fit(render_split("train", frames, cache), val)
     digest = save_weights(averaged.state_dict(), job.output / WEIGHTS_FILE)
     best = min(row["val_loss"] for row in trainer.history)
-    losses = f"lowest validation loss {best:.3f} in {trainer.finished_epochs} epochs"
+    losses = (
+        f"lowest validation loss {best:.3f} in {trainer.finished_epochs} epochs, learning rate {chosen.learning_rate:g}"
+    )
     return TrainingResult(
         action=job.action,
         weights=Path(WEIGHTS_FILE),

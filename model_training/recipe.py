@@ -27,6 +27,11 @@ from model_training.training_task import ClassificationTask, DetectionTask
 from model_training.weights_file import load_weights, save_weights
 
 HELDOUT_FRAMES = 5000
+PARAMETER_REDUCTION = 0.45
+PRUNED = {"student": "distilled", "teacher": "teacher"}
+"""Networks that are pruned, and the model whose weights they begin with."""
+FINE_TUNING_EPOCHS = {"student": (1, 8), "teacher": (6, 6)}
+"""With the whole network as the teacher, then with the teacher itself."""
 TRAINING = {
     "parts": TrainingSettings(epochs=3, batch_size=32, learning_rate=1e-3, weight_decay=0.05, warmup_steps=100),
     "student": TrainingSettings(epochs=14),
@@ -54,13 +59,17 @@ class Workshop:
         return self.model(name) / "weights.npz"
 
 
-def train_model(workshop: Workshop, name: str, *, epochs: int | None, train_frames: int) -> None:
+def train_model(
+    workshop: Workshop, name: str, *, epochs: int | None, train_frames: int, learning_rate_scale: float = 1.0
+) -> None:
     """Render what is missing, then train or go on training; `epochs` replaces the recipe's number.
 
     Raises:
+        TrainingDiverged: a loss is NaN or infinite.
         FileNotFoundError: the classifier begins with the distilled student, which is not there.
     """
-    settings = TRAINING[name] if epochs is None else replace(TRAINING[name], epochs=epochs)
+    settings = TRAINING[name].scaled(learning_rate_scale)
+    settings = settings if epochs is None else replace(settings, epochs=epochs)
     device = training_device()
     task = ClassificationTask() if name == CLASSIFIER else DetectionTask(detection_loss())
     network = new_network(name, seed=settings.seed)
@@ -72,10 +81,13 @@ def train_model(workshop: Workshop, name: str, *, epochs: int | None, train_fram
     save_weights(averaged.state_dict(), workshop.weights(name))
 
 
-def distill_student(workshop: Workshop, *, epochs: int | None, train_frames: int) -> None:
+def distill_student(
+    workshop: Workshop, *, epochs: int | None, train_frames: int, learning_rate_scale: float = 1.0
+) -> None:
     """Let the trained student learn from the trained teacher; the result is a model of its own, `distilled`.
 
     Raises:
+        TrainingDiverged: a loss is NaN or infinite.
         FileNotFoundError: one of them was not trained yet.
     """
     job = TrainingJob(
@@ -88,7 +100,48 @@ def distill_student(workshop: Workshop, *, epochs: int | None, train_frames: int
         epochs=epochs,
         frame_count=train_frames,
     )
-    do_job(job, workshop.cache)
+    do_job(job, workshop.cache, learning_rate_scale=learning_rate_scale)
+
+
+def prune_model(
+    workshop: Workshop, name: str, *, epochs: int | None, train_frames: int, learning_rate_scale: float = 1.0
+) -> None:
+    """Remove channels of a trained network and let the rest learn again; the result is the model `pruned-<name>`.
+
+    Args:
+        workshop: where the trained models are.
+        name: a key of `PRUNED`.
+        epochs: of each of the two trainings; None takes those of the recipe.
+        train_frames: what it learns from.
+        learning_rate_scale: times the learning rate.
+
+    Raises:
+        TrainingDiverged: a loss is NaN or infinite.
+        FileNotFoundError: the network or the teacher was not trained yet.
+        NothingToPrune: so much cannot leave.
+    """
+    first, second = FINE_TUNING_EPOCHS[name]
+    prune = TrainingJob(
+        action="prune",
+        network=name,
+        weights=workshop.weights(PRUNED[name]),
+        parameter_reduction=PARAMETER_REDUCTION,
+        output=workshop.model(f"pruned-{name}") / "begun",
+        epochs=epochs or first,
+        frame_count=train_frames,
+    )
+    begun = do_job(prune, workshop.cache, learning_rate_scale=learning_rate_scale)
+    learn = TrainingJob(
+        action="distill",
+        network=name,
+        weights=prune.output / begun.weights,
+        teacher_network="teacher",
+        teacher_weights=workshop.weights("teacher"),
+        output=workshop.model(f"pruned-{name}"),
+        epochs=epochs or second,
+        frame_count=train_frames,
+    )
+    do_job(learn, workshop.cache, learning_rate_scale=learning_rate_scale)
 
 
 def export_model(workshop: Workshop, name: str) -> Path:
@@ -105,8 +158,8 @@ def export_model(workshop: Workshop, name: str) -> Path:
 
 
 def network_of(name: str) -> str:
-    """The network of a model: the distilled student is a student."""
-    return "student" if name == "distilled" else name
+    """The network of a model: the distilled student is a student, a pruned network takes the widths of its weights."""
+    return "student" if name == "distilled" else name.removeprefix("pruned-")
 
 
 def write_metrics(workshop: Workshop, name: str, *, split: str, frames: int, train_frames: int) -> dict[str, Any]:

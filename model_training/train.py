@@ -1,12 +1,13 @@
 """The training loop: resumable after any kill, one checkpoint an epoch."""
 
 import copy
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from rich.console import Console
@@ -18,6 +19,7 @@ from model_training.checkpoint import Checkpoint, load_checkpoint, save_checkpoi
 from model_training.frame_cache import FrameCache
 from model_training.loss_history import plot_losses, write_losses_csv
 from model_training.schedule import learning_rate_factor, update_average
+from model_training.training_diverged import TrainingDiverged
 from model_training.training_task import TrainingTask
 
 
@@ -46,6 +48,10 @@ class TrainingSettings:
     gradient_limit: float = 10.0
     patience: int | None = None
     seed: int = 7
+
+    def scaled(self, scale: float) -> "TrainingSettings":
+        """These settings with a learning rate times ``scale``."""
+        return replace(self, learning_rate=self.learning_rate * scale)
 
 
 class Trainer:
@@ -85,7 +91,11 @@ class Trainer:
         return list(self._history)
 
     def fit(self, train: FrameCache, val: FrameCache) -> nn.Module:
-        """Train the epochs that are left; returns the averaged net after the epoch with the lowest validation loss."""
+        """Train the epochs that are left; returns the averaged net after the epoch with the lowest validation loss.
+
+        Raises:
+            TrainingDiverged: A loss is NaN or infinite; the checkpoint is that of the epoch before.
+        """
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True)) as progress:
             while self._epoch < self._settings.epochs and not self._stands_still():
@@ -125,12 +135,12 @@ class Trainer:
             for group in self._optimizer.param_groups:
                 group["lr"] = settings.learning_rate * factor
             loss = self._task.loss(self._model, batch.to(self._device))
+            total += self._finite("training", float(loss.detach()))
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self._model.parameters(), settings.gradient_limit)
             self._optimizer.step()
             update_average(self._average, self._model, step)
-            total += float(loss.detach())
             report(number + 1, steps)
         return total / steps
 
@@ -138,7 +148,13 @@ class Trainer:
     def _validate(self, cache: FrameCache) -> float:
         batches = plain_batches(cache, batch_size=16)
         losses = [float(self._task.loss(self._average, batch.to(self._device))) for batch in batches]
-        return sum(losses) / max(1, len(losses))
+        return self._finite("validation", sum(losses) / max(1, len(losses)))
+
+    def _finite(self, loss: Literal["training", "validation"], value: float) -> float:
+        if math.isfinite(value):
+            return value
+        rate = self._settings.learning_rate
+        raise TrainingDiverged(self._name, loss, value, epoch=self._epoch + 1, rate=rate, folder=self._folder)
 
     def _stands_still(self) -> bool:
         if self._settings.patience is None or not self._history:

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -11,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from model_training.atomic_file import write_atomically
 
 
 class WeightsUnreadable(Exception):
@@ -33,7 +34,6 @@ def save_weights(state: Mapping[str, Tensor], path: Path, *, half: bool = False)
     Returns:
         sha256 of the file; equal weights give equal files.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
     # zipfile instead of np.savez, which stores the time of day
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -45,16 +45,7 @@ def save_weights(state: Mapping[str, Tensor], path: Path, *, half: bool = False)
             raw = io.BytesIO()
             np.save(raw, np.asarray(array, order="C"), allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), raw.getvalue())
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_atomically(path, content.getvalue())
     return hashlib.sha256(content.getvalue()).hexdigest()
 
 

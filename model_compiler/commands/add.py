@@ -13,7 +13,7 @@ from contracts.hardware_class import HardwareClass
 from contracts.machine_class import detect_class
 from model_compiler.commands.build import DEFAULT_CACHE, build_and_tell
 from model_compiler.errors import BuildExists, InputFileMissing, InvalidAnswer
-from model_compiler.frame_tensors import frame_paths
+from model_compiler.frame_folder import frame_paths
 from model_compiler.graph.detector_output import Head
 from model_compiler.graph.onnx_model import read_model_file
 from model_compiler.hardware_catalogue import find_hardware_class

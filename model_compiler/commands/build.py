@@ -4,12 +4,14 @@ import argparse
 from pathlib import Path
 
 from rich.console import Console
-from rich.text import Text
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from model_compiler.expected_steps import expected_steps
+from model_compiler.hardware_catalogue import find_hardware_class
 from model_compiler.pipeline import Workshop
 from model_compiler.recipe import Recipe
 from model_compiler.recipe_file import read_recipe
-from model_compiler.release import build
+from model_compiler.release import build, variants_of
 from model_compiler.stage_cache import StageCache
 
 DEFAULT_CACHE = Path("var/compiler")
@@ -50,18 +52,23 @@ def run(options: argparse.Namespace) -> None:
 def build_and_tell(
     recipe: Recipe, hardware_class: str, *, output: Path, cache: Path, reports: Path | None = None
 ) -> None:
-    """Build with a line for each stage on standard error and one for the result on standard output.
+    """Build with a progress bar and a line for each step on standard error, and the result on standard output.
 
     Raises:
         CompileError: A stage cannot go on, every variant was refused, or the build exists.
     """
     console = Console(stderr=True)
-    with console.status("") as status:
+    steps = expected_steps(recipe, variants_of(recipe, find_hardware_class(hardware_class)))
+    columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("", total=steps)
 
         def report(text: str) -> None:
             console.print(text, highlight=False, markup=False)
-            status.update(Text(text))
+            progress.update(bar, description=text, advance=1)
 
         release = build(recipe, hardware_class, output, Workshop(StageCache(cache), report), reports=reports)
     size_bytes = sum(path.stat().st_size for path in release.directory.rglob("*") if path.is_file())
     print(f"{release.directory}: {release.chosen}, {size_bytes / 1e6:.2f} MB; {release.reason}")
+    for caveat in release.caveats:
+        print(f"  not shown: {caveat}")

@@ -1,13 +1,15 @@
 """How far the answers of two models agree, where neither is the truth."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_compiler.engines.answers import DetectionRules, Rows, detections
 from vision.matching import box_iou
+
+WEAKEST_SCORE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,17 +20,24 @@ class Agreement:
         compared: Detections of both, or classified frames.
         agreeing: Those that the other gives too: the same class, and for detections nearly the same box.
         mean_score_difference, largest_score_difference: Of the answers that agree.
+        score_from: Where no detection of either reached its threshold: the score from which candidates were compared.
     """
 
     compared: int
     agreeing: int
     mean_score_difference: float
     largest_score_difference: float
+    score_from: float | None = None
 
     @property
     def share(self) -> float:
         """0 to 1; 1 where there was nothing to compare."""
         return self.agreeing / self.compared if self.compared else 1.0
+
+    @property
+    def below_thresholds(self) -> bool:
+        """Whether it is of candidates that nobody would see."""
+        return self.score_from is not None
 
 
 def detection_agreement(
@@ -53,6 +62,23 @@ def detection_agreement(
             compared += len(found)
             differences.append(_score_differences(found, detections(other, rules, margin=margin), same_box_iou))
     return _agreement(compared, np.concatenate(differences))
+
+
+def candidate_agreement(
+    reference: Sequence[Rows], candidate: Sequence[Rows], rules: DetectionRules, *, margin: float, same_box_iou: float
+) -> Agreement:
+    """Compare what is surest, where nothing reaches its threshold: see `detection_agreement`.
+
+    That is everything from half the reference's highest score on. Below `WEAKEST_SCORE` a network only guesses, and
+    there is nothing to compare.
+    """
+    highest = max((float(rows[:, 4].max()) for rows in reference if len(rows)), default=0.0)
+    if highest < WEAKEST_SCORE:
+        return _agreement(0, np.zeros(0))
+    score_from = highest / 2
+    lowered = replace(rules, thresholds=np.full_like(rules.thresholds, score_from))
+    found = detection_agreement(reference, candidate, lowered, margin=margin, same_box_iou=same_box_iou)
+    return replace(found, score_from=score_from)
 
 
 def _score_differences(found: Rows, other: Rows, same_box_iou: float) -> NDArray[np.float64]:

@@ -1,13 +1,11 @@
 """The runtimes of this machine by Triton's names of them."""
 
 import importlib
-from pathlib import Path
 
 from model_compiler.engines.cuda_device import find_cuda_device, load_driver
 from model_compiler.engines.engine import Engine
 from model_compiler.engines.onnxruntime_engine import OnnxRuntimeEngine
 from model_compiler.engines.openvino_engine import OpenVinoEngine
-from model_compiler.engines.plan_cache import PlanCache
 from model_compiler.engines.tensorrt_api import TensorRtApi
 from model_compiler.engines.tensorrt_engine import TensorRtEngine
 from model_compiler.engines.tensorrt_host import TensorRtHost
@@ -15,13 +13,12 @@ from model_compiler.packaging.serving_settings import ServingSettings
 from model_compiler.variant import Backend
 
 
-def engine_for(backend: Backend, *, max_batch_size: int = 4, plans: Path | None = None) -> Engine:
+def engine_for(backend: Backend, *, max_batch_size: int = 4) -> Engine:
     """The runtime of a backend; it is made also where it cannot run, see `Engine.missing`.
 
     Args:
         backend: Triton's name.
         max_batch_size: Largest batch that a compiled engine must take.
-        plans: Folder in which TensorRT plans are kept; None builds anew each time.
     """
     if backend == "onnxruntime":
         return OnnxRuntimeEngine()
@@ -29,7 +26,7 @@ def engine_for(backend: Backend, *, max_batch_size: int = 4, plans: Path | None 
         return OpenVinoEngine()
     optima = ServingSettings(max_batch_size=max_batch_size).optimum_batch_sizes
     host = TensorRtHost.found(lambda: find_cuda_device(load_driver()), _import_tensorrt)
-    return TensorRtEngine(host, optima, None if plans is None else PlanCache(plans))
+    return TensorRtEngine(host, optima)
 
 
 def _import_tensorrt() -> TensorRtApi:

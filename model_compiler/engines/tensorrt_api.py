@@ -47,14 +47,6 @@ class OptimizationProfile(Protocol):
         ...
 
 
-class TimingCache(Protocol):
-    """How fast each kernel was on this GPU."""
-
-    def serialize(self) -> Any:
-        """A buffer."""
-        ...
-
-
 class BuilderConfig(Protocol):
     """How to build."""
 
@@ -70,18 +62,6 @@ class BuilderConfig(Protocol):
 
     def add_optimization_profile(self, profile: Any) -> int:
         """Index of the profile, -1 where it is not valid."""
-        ...
-
-    def create_timing_cache(self, data: bytes) -> TimingCache:
-        """From what ``serialize`` gave, or empty."""
-        ...
-
-    def set_timing_cache(self, cache: Any, ignore_mismatch: bool) -> bool:
-        """False where the cache is of another GPU or version."""
-        ...
-
-    def get_timing_cache(self) -> TimingCache:
-        """With what the build added."""
         ...
 
 

@@ -1,7 +1,5 @@
 """Carries a `TensorRtPlan` out with TensorRT."""
 
-from dataclasses import dataclass
-
 import onnx
 
 from model_compiler.engines.errors import EngineBuildFailed, UnsupportedByRuntime
@@ -11,27 +9,13 @@ from model_compiler.graph.node_names import described
 from model_compiler.graph.onnx_model import parse_model
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltPlan:
-    """What a build gives.
-
-    Attributes:
-        plan: The serialised engine.
-        timing_cache: Kernel timings, which make the next build on this machine faster.
-    """
-
-    plan: bytes
-    timing_cache: bytes
-
-
-def build_plan(api: TensorRtApi, plan: TensorRtPlan, model: bytes, timing_cache: bytes = b"") -> BuiltPlan:
-    """Build an engine on the current GPU.
+def build_plan(api: TensorRtApi, plan: TensorRtPlan, model: bytes) -> bytes:
+    """Build an engine on the current GPU and serialise it.
 
     Args:
         api: The ``tensorrt`` module.
         plan: What the builder is told.
         model: ONNX that `tensorrt_graph.for_tensorrt` gave.
-        timing_cache: Of an earlier build; one of another GPU or version is left aside.
 
     Raises:
         UnsupportedByRuntime: The parser refuses the graph; every complaint is listed with its node.
@@ -44,12 +28,10 @@ def build_plan(api: TensorRtApi, plan: TensorRtPlan, model: bytes, timing_cache:
     parser = api.OnnxParser(network, logger)
     if not parser.parse(model):
         raise _refusal(parse_model(model, check=False), parser)
-    config = _configured(api, builder, plan)
-    _take_timing_cache(config, timing_cache)
-    built = builder.build_serialized_network(network, config)
+    built = builder.build_serialized_network(network, _configured(api, builder, plan))
     if built is None:
         raise EngineBuildFailed(["the builder gave nothing; TensorRT's own log lines above say why"])
-    return BuiltPlan(bytes(built), bytes(config.get_timing_cache().serialize()))
+    return bytes(built)
 
 
 def _refusal(model: onnx.ModelProto, parser: OnnxParser) -> UnsupportedByRuntime:
@@ -76,8 +58,3 @@ def _configured(api: TensorRtApi, builder: Builder, plan: TensorRtPlan) -> Build
         if config.add_optimization_profile(profile) < 0:
             raise EngineBuildFailed([f"it does not take the profile {ranges}"])
     return config
-
-
-def _take_timing_cache(config: BuilderConfig, data: bytes) -> None:
-    if not data or not config.set_timing_cache(config.create_timing_cache(data), ignore_mismatch=False):
-        config.set_timing_cache(config.create_timing_cache(b""), ignore_mismatch=False)

@@ -2,11 +2,10 @@
 
 from model_compiler.engines.engine import Session
 from model_compiler.engines.errors import EngineUnavailable, UnsupportedPrecision
-from model_compiler.engines.plan_cache import PlanCache
 from model_compiler.engines.tensorrt_builder import build_plan
 from model_compiler.engines.tensorrt_graph import for_tensorrt
 from model_compiler.engines.tensorrt_host import TensorRtHost
-from model_compiler.engines.tensorrt_plan import TensorRtPlan, engine_key
+from model_compiler.engines.tensorrt_plan import TensorRtPlan
 from model_compiler.graph.onnx_model import interface_of, parse_model
 from model_compiler.variant import Backend, Precision
 
@@ -23,23 +22,20 @@ class TensorRtEngine:
     Args:
         host: TensorRT and a GPU, or a sentence that says what is missing.
         optimum_batch_sizes: In ascending order; a plan is tuned for each.
-        plans: Where plans are kept; None builds anew each time.
     """
 
     name: Backend = "tensorrt"
 
-    def __init__(
-        self, host: TensorRtHost | str, optimum_batch_sizes: tuple[int, ...], plans: PlanCache | None = None
-    ) -> None:
-        self._host, self._optima, self._plans = host, optimum_batch_sizes, plans
+    def __init__(self, host: TensorRtHost | str, optimum_batch_sizes: tuple[int, ...]) -> None:
+        self._host, self._optima = host, optimum_batch_sizes
 
     def missing(self) -> str | None:
         """See `engine.Engine.missing`."""
         return self._host if isinstance(self._host, str) else None
 
     def version(self) -> str:
-        """See `engine.Engine.version`."""
-        return "tensorrt" if isinstance(self._host, str) else f"tensorrt {self._host.api.__version__}"
+        """With everything that a plan depends on besides the graph: one GPU's proof says nothing of another's."""
+        return "tensorrt" if isinstance(self._host, str) else f"tensorrt {self._host.kind}"
 
     def precisions(self) -> tuple[Precision, ...]:
         """See `engine.Engine.precisions`."""
@@ -53,7 +49,7 @@ class TensorRtEngine:
         return packaged
 
     def build(self, model: bytes) -> bytes:
-        """The plan of a packaged graph for this machine's GPU, from the cache where it is there.
+        """The plan of a packaged graph for this machine's GPU.
 
         Raises:
             EngineUnavailable: TensorRT or a GPU is missing.
@@ -62,18 +58,9 @@ class TensorRtEngine:
         """
         if isinstance(self._host, str):
             raise EngineUnavailable("tensorrt", self._host, _ADVICE)
-        host, plans = self._host, self._plans
-        recipe = TensorRtPlan.of(interface_of(parse_model(model)), self._optima, version=host.api.__version__)
-        if plans is None:
-            return build_plan(host.api, recipe, model).plan
-        key = engine_key(model, recipe, host.device, host.api.__version__)
-        kept = plans.get(key)
-        if kept is not None:
-            return kept
-        built = build_plan(host.api, recipe, model, plans.timings(host.kind))
-        plans.put(key, built.plan)
-        plans.keep_timings(host.kind, built.timing_cache)
-        return built.plan
+        api = self._host.api
+        plan = TensorRtPlan.of(interface_of(parse_model(model)), self._optima, version=api.__version__)
+        return build_plan(api, plan, model)
 
     def open(self, model: bytes, precision: Precision, threads: int) -> Session:
         """Not offered: a plan is run, and compared with its reference, by Triton on the device."""

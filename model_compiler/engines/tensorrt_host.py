@@ -35,5 +35,6 @@ class TensorRtHost:
 
     @property
     def kind(self) -> str:
-        """What kernel timings hold for: the GPU's generation, TensorRT and CUDA."""
-        return f"sm{self.device.compute_capability}-trt{self.api.__version__}-cuda{self.device.cuda_version}"
+        """What a plan runs on: TensorRT's version, the GPU's generation and the driver's CUDA."""
+        gpu = f"compute capability {self.device.compute_capability}"
+        return f"{self.api.__version__}, {gpu}, CUDA {self.device.cuda_version}"

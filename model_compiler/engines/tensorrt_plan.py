@@ -1,12 +1,9 @@
 """How TensorRT is to build a model, decided before anything is built."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from model_compiler.engines.cuda_device import CudaDevice
 from model_compiler.engines.errors import UnsupportedByRuntime
 from model_compiler.graph.onnx_model import GraphInterface, TensorFacts
 
@@ -109,18 +106,3 @@ def _profile(inputs: Sequence[TensorFacts], optimum: int, greatest: int) -> tupl
 
 def _at(tensor: TensorFacts, batch_size: int) -> tuple[int, ...]:
     return tuple(batch_size if size is None else size for size in tensor.shape)
-
-
-def engine_key(model: bytes, plan: TensorRtPlan, device: CudaDevice, tensorrt_version: str) -> str:
-    """Name of a compiled plan: where one of these differs, the plan must be built anew.
-
-    A plan runs only with the TensorRT that built it and on the kind of GPU that it was built on.
-    """
-    facts = {
-        "onnx_sha256": hashlib.sha256(model).hexdigest(),
-        "compute_capability": device.compute_capability,
-        "cuda": device.cuda_version,
-        "tensorrt": tensorrt_version,
-        "plan": plan.text(),
-    }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -25,6 +25,8 @@ class Tolerance:
     layer_sqnr_db: float
 
 
+BELOW_THRESHOLDS_AGREEMENT, BELOW_THRESHOLDS_IOU = 0.5, 0.5
+"""Of candidates that nobody would see, for every variant: rounding reorders them, so only what is broken is found."""
 _QUANTIZED = Tolerance(math.inf, agreement=0.75, same_box_iou=0.5, mean_score_difference=0.15, layer_sqnr_db=15.0)
 TOLERANCES: dict[Variant, Tolerance] = {
     "f32": Tolerance(1e-4, agreement=0.98, same_box_iou=0.9, mean_score_difference=1e-4, layer_sqnr_db=80.0),

@@ -9,13 +9,18 @@ from numpy.typing import NDArray
 
 from contracts.model_card import InputSpec, NmsSpec, OutputSpec
 from contracts.quantization import Variant
-from model_compiler.engines.agreement import Agreement, class_agreement, detection_agreement
+from model_compiler.engines.agreement import Agreement, candidate_agreement, class_agreement, detection_agreement
 from model_compiler.engines.answers import DetectionRules, candidates, is_classification, probabilities
 from model_compiler.engines.engine import Array, Engine, Session
 from model_compiler.engines.frame_input import Frames, input_tensor
 from model_compiler.engines.layer_report import LayerReport, LayerSubject, compare_layers
 from model_compiler.engines.tensor_error import TensorError, tensor_error
-from model_compiler.engines.tolerance import TOLERANCES, Tolerance
+from model_compiler.engines.tolerance import (
+    BELOW_THRESHOLDS_AGREEMENT,
+    BELOW_THRESHOLDS_IOU,
+    TOLERANCES,
+    Tolerance,
+)
 from model_compiler.engines.verification_report import BatchReport, VerificationReport
 from model_compiler.graph.onnx_model import interface_of, parse_model
 from model_compiler.variant import Precision
@@ -119,13 +124,11 @@ class _Pair:
             return None
         if is_classification(first):
             return class_agreement(probabilities(wanted, first), probabilities(got, second))
-        return detection_agreement(
-            candidates(wanted, first),
-            candidates(got, second),
-            self.rules,
-            margin=self.tolerance.mean_score_difference,
-            same_box_iou=self.tolerance.same_box_iou,
-        )
+        rows, margin = (candidates(wanted, first), candidates(got, second)), self.tolerance.mean_score_difference
+        found = detection_agreement(*rows, self.rules, margin=margin, same_box_iou=self.tolerance.same_box_iou)
+        if found.compared:
+            return found
+        return candidate_agreement(*rows, self.rules, margin=margin, same_box_iou=BELOW_THRESHOLDS_IOU)
 
 
 def _not_finite(values: Array) -> int:
@@ -149,8 +152,10 @@ def _problems(report: BatchReport, tolerance: Tolerance) -> Iterator[str]:
     agreement = report.agreement
     if agreement is None:
         return
-    if agreement.share < tolerance.agreement:
-        yield f"{agreement.share:.1%} of the answers agree {at}, expected {tolerance.agreement:.1%} or more"
+    expected = BELOW_THRESHOLDS_AGREEMENT if agreement.below_thresholds else tolerance.agreement
+    if agreement.share < expected:
+        what = "surest candidates, all below their thresholds," if agreement.below_thresholds else "answers"
+        yield f"{agreement.share:.1%} of the {what} agree {at}, expected {expected:.1%} or more"
     if agreement.mean_score_difference > tolerance.mean_score_difference:
         yield (
             f"scores differ by {agreement.mean_score_difference:.2g} on average {at}, allowed is"

@@ -1,5 +1,6 @@
 """What the comparison of a candidate with its reference found."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from model_compiler.engines.agreement import Agreement
 from model_compiler.engines.errors import VerificationFailed
 from model_compiler.engines.layer_report import LayerReport
 from model_compiler.engines.tensor_error import TensorError
+from model_compiler.engines.tolerance import TOLERANCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,31 @@ class VerificationReport:
         """Whether the candidate may go on."""
         return not self.problems
 
+    @property
+    def caveat(self) -> str | None:
+        """What a comparison without problems left open, a sentence; None where it left nothing open."""
+        if self.problems or any(self._decides(batch) for batch in self.batches):
+            return None
+        first = self.batches[0]
+        weak = first.agreement
+        if weak is None or not weak.compared:
+            return (
+                f"not verified against the FP32 reference: on {first.frames} frames neither detects anything, nor comes"
+                " near it; give frames that show objects"
+            )
+        return (
+            f"verified against the FP32 reference only below the thresholds: on {first.frames} frames neither detects"
+            f" anything, and {weak.agreeing} of {weak.compared} candidates from a score of {weak.score_from:.2g} on"
+            " agree; give frames that show objects"
+        )
+
+    def _decides(self, batch: BatchReport) -> bool:
+        """Whether detections or classes were compared, or outputs value by value."""
+        found = batch.agreement
+        if found is not None and found.compared and not found.below_thresholds:
+            return True
+        return bool(batch.outputs) and math.isfinite(TOLERANCES[self.variant].relative_error)
+
     def text(self) -> str:
         """For people; the first line is the verdict."""
         return "\n".join(self._lines())
@@ -61,6 +88,9 @@ class VerificationReport:
 
     def _lines(self) -> Iterator[str]:
         verdict = "agrees with" if self.passed else "deviates from"
+        if self.caveat:
+            yield f"{self.variant} on {self.runtime}: {self.caveat}"
+            return
         first = "; ".join(self.problems) or "; ".join(_summary(batch) for batch in self.batches)
         yield f"{self.variant} on {self.runtime} {verdict} the FP32 reference: {first}"
         if self.passed:
@@ -75,8 +105,9 @@ def _summary(batch: BatchReport) -> str:
     parts += [f"{error.name} largest error {error.largest:.2g} ({error.relative:.2g})" for error in batch.outputs]
     if batch.agreement is not None:
         agreement = batch.agreement
+        what = "candidates below the thresholds" if agreement.below_thresholds else "answers"
         parts.append(
-            f"{agreement.agreeing} of {agreement.compared} answers agree, scores differ by"
+            f"{agreement.agreeing} of {agreement.compared} {what} agree, scores differ by"
             f" {agreement.mean_score_difference:.2g} on average and {agreement.largest_score_difference:.2g} at most"
         )
     return ", ".join(parts)

@@ -1,5 +1,7 @@
 """Energy of the processor packages, where the machine counts it (Intel and AMD, through Linux' powercap)."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +45,25 @@ class EnergyCounter:
         for package, first, second in zip(self._packages, before, after, strict=True):
             spent += second - first if second >= first else second - first + package.limit_microjoules
         return spent / 1e6
+
+    def mean_watts(
+        self,
+        seconds: float,
+        *,
+        wait: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> float | None:
+        """Power from now on; None, without waiting, where nothing is counted.
+
+        Raises:
+            OSError: A counter cannot be read any more.
+        """
+        if not self._packages:
+            return None
+        before, began_at = self.read(), clock()
+        wait(seconds)
+        joules = self.joules_between(before, self.read())
+        return None if joules is None else joules / (clock() - began_at)
 
 
 def _readable_packages(powercap: Path) -> tuple[_Package, ...]:

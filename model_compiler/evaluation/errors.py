@@ -4,7 +4,6 @@
 
     CompileError
     +-- EvaluationError
-        +-- NoFrames              the folder has no pictures, or fewer than asked for
         +-- MislabelledFrame      a label contradicts its picture or the recipe
         +-- GatewayNotInstalled   the command that serves builds is not on this machine
         +-- GatewayFailed         it does not start, a build does not load, or it went away
@@ -18,14 +17,6 @@ from model_compiler.errors import CompileError
 
 class EvaluationError(CompileError):
     """Builds cannot be measured."""
-
-
-class NoFrames(EvaluationError):
-    """A folder of frames has too few pictures."""
-
-    def __init__(self, folder: Path, found: int, wanted: int) -> None:
-        self.folder, self.found, self.wanted = folder, found, wanted
-        super().__init__(f"{folder} has {found} pictures (JPEG, PNG, WebP, BMP) where at least {wanted} are needed")
 
 
 class MislabelledFrame(EvaluationError):

@@ -32,16 +32,10 @@ class Evaluation:
     resamples: int
     seed: int
 
-    def against(self, baseline: str) -> dict[str, VariantResult]:
-        """The results with difference in accuracy (without labels: agreement) and speed-up against one of them.
-
-        Raises:
-            KeyError: There is no variant of this name.
-        """
-        return {name: self.compared(name, baseline) for name in self.results}
-
     def compared(self, name: str, baseline: str) -> VariantResult:
-        """One of the results against another one; the baseline itself is returned as it is.
+        """One of the results with its difference in accuracy (without labels: agreement) and speed-up against another.
+
+        The baseline itself is returned as it is.
 
         Raises:
             KeyError: There is no variant of one of these names.
@@ -51,6 +45,7 @@ class Evaluation:
             return result
         mine, theirs = self.predictions[result.name], self.predictions[base.name]
         update: dict[str, object] = {"speedup": speedup(result, base)}
+        update["deciding_frames"] = self._deciding_frames(mine, theirs)
         if self.frames.labelled:
             update["difference"] = self._difference(mine, theirs, base.name)
         else:
@@ -74,6 +69,14 @@ class Evaluation:
             high=100 * found.high,
             frames=len(self.frames),
         )
+
+    def _deciding_frames(self, mine: Predictions, theirs: Predictions) -> int | None:
+        """A frame without a box, true or shown, says nothing of a detector."""
+        if not isinstance(mine, Detections) or not isinstance(theirs, Detections):
+            return None
+        if self.frames.labelled:
+            return sum(len(truth) > 0 for truth in self.frames.truths_xyxy)
+        return sum(len(one) + len(other) > 0 for one, other in zip(mine.shown(), theirs.shown(), strict=True))
 
     def _agreement(self, mine: Predictions, theirs: Predictions) -> Metric:
         again = {"resamples": self.resamples, "seed": self.seed}

@@ -1,26 +1,42 @@
-"""The gate: what a variant may cost against the float model of its class. Pure rules over results."""
+"""The gate: what a variant may cost against the float model of its class. Pure rules over results.
 
+Accuracy is decided on the 95 % interval of the bootstrap, and by the *rule of three*: among n frames without a single
+changed answer, up to 3/n of all frames may still change. Resampling frames that all agree gives the interval [0, 0],
+which would prove anything; so no loss below 300/n points, and no agreement above 1 - 3/n, counts as shown. A limit of
+1.5 points takes 200 frames, an agreement of 0.9 takes 30. For top-1 and agreement of labels this is the statistics; for
+mAP and F1 it stands for a frame whose boxes all change, over the frames that have boxes.
+
+Frames too few for a limit that the recipe states are a miss; for a limit that it leaves to the default the check is
+``not_proven``: the variant stays in, and report and card say so.
+"""
+
+import math
 from collections.abc import Iterator
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.build_performance import BuildPerformance
+from contracts.model_card import Metric
 from model_compiler.evaluation.gate_verdict import GateCheck, GateVerdict
-from model_compiler.evaluation.variant_result import VariantResult
+from model_compiler.evaluation.variant_result import AccuracyDifference, VariantResult
 
+DROP_POINTS, AGREEMENT = 1.5, 0.9
+_RULE_OF_THREE = 3.0
+_ROUNDING = 1e-9
 _MB = 1e6
 _FLOAT = "f32-"
 
 
 class GateSettings(BaseModel):
-    """The section ``gate`` of a recipe; a limit of None is not checked.
+    """The section ``gate`` of a recipe; a limit of None is not checked, but for those of accuracy.
 
     Attributes:
         max_accuracy_drop_points: Decided on the lower end of the paired 95 % interval, not on the measured
-            difference: a variant has to show that it loses no more than this, and too few frames cannot show it.
+            difference: a variant has to show that it loses no more than this. None takes 1.5, and where there are too
+            few frames to show it, only says so.
         min_agreement: Without labels: the least F1 (equal labels for a classifier) with the float model's answers,
-            decided on the lower end of its 95 % interval.
-        min_frames: With fewer, accuracy is not shown at all: bootstrap intervals of a few frames are too narrow.
+            decided on the lower end of its 95 % interval. None takes 0.9, in the same way.
+        min_frames: With fewer that have something to compare, accuracy counts as missed, however loose the limit.
         min_speedup: Least images per second over the float baseline's; 1 refuses what is slower.
         max_latency_ms: Of the 99th percentile, one caller.
         max_load_seconds: From the load request to the first answer.
@@ -31,9 +47,9 @@ class GateSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_accuracy_drop_points: float = Field(default=1.5, ge=0.0, le=100.0)
-    min_agreement: float = Field(default=0.9, ge=0.0, le=1.0)
-    min_frames: int = Field(default=30, ge=1)
+    max_accuracy_drop_points: float | None = Field(default=None, gt=0.0, le=100.0)
+    min_agreement: float | None = Field(default=None, ge=0.0, lt=1.0)
+    min_frames: int | None = Field(default=None, ge=1)
     min_speedup: float = Field(default=1.0, ge=0.0)
     max_latency_ms: float | None = Field(default=None, gt=0.0)
     max_load_seconds: float | None = Field(default=None, gt=0.0)
@@ -80,42 +96,85 @@ def judge(
 
 def _accuracy(settings: GateSettings, candidate: VariantResult) -> GateCheck:
     if candidate.difference is not None:
-        return _drop(settings, candidate)
+        return _drop(settings, candidate, candidate.difference)
     if candidate.agreement is not None:
-        return _agreement(settings, candidate)
+        return _agreement(settings, candidate, candidate.agreement)
     return GateCheck(
         name="max_accuracy_drop_points",
         status="fail",
-        limit=settings.max_accuracy_drop_points,
+        limit=_given(settings.max_accuracy_drop_points, DROP_POINTS),
         reason="max_accuracy_drop_points: no FP32 variant was measured to compare with; add f32 to the variants",
     )
 
 
-def _drop(settings: GateSettings, candidate: VariantResult) -> GateCheck:
-    found, limit = candidate.difference, settings.max_accuracy_drop_points
-    if found is None:
-        raise ValueError("there is no difference to judge")
+def _drop(settings: GateSettings, candidate: VariantResult, found: AccuracyDifference) -> GateCheck:
+    limit = _given(settings.max_accuracy_drop_points, DROP_POINTS)
     worst = max(0.0, -found.low)
     said = (
         f"{found.metric} {found.points:+.2f} points against {found.baseline}"
         f" [{found.low:+.2f}, {found.high:+.2f}] on {found.frames} frames, at most {limit:g} may be lost"
     )
-    kept = worst <= limit and found.frames >= settings.min_frames
-    if not kept and found.points >= -limit:
-        said += f"; more frames (at least {settings.min_frames}) would narrow the interval"
-    return _check("max_accuracy_drop_points", limit, worst, worst - limit, kept=kept, said=said)
+    if worst > limit and found.points >= -limit:
+        said += "; more frames would narrow the interval"
+    check = _check("max_accuracy_drop_points", limit, worst, worst - limit, kept=worst <= limit, said=said)
+    frames = _deciding(candidate, found.frames)
+    least = math.ceil(1e4 * _share_left_open(frames) - _ROUNDING) / 100
+    return _proven(check, settings, frames, limit / 100, shown=least, excess=least - limit)
 
 
-def _agreement(settings: GateSettings, candidate: VariantResult) -> GateCheck:
-    found, limit = candidate.agreement, settings.min_agreement
-    if found is None or found.low is None:
-        raise ValueError("there is no agreement to judge")
-    said = f"agreement with the float model {found.value:.3f}, at least {found.low:.3f}, on {found.n} frames"
-    kept = found.low >= limit and found.n >= settings.min_frames
-    if found.n < settings.min_frames:
-        said += f"; at least {settings.min_frames} frames are needed"
-    said += f"; the least allowed is {limit:g}"
-    return _check("min_agreement", limit, found.low, limit - found.low, kept=kept, said=said)
+def _agreement(settings: GateSettings, candidate: VariantResult, found: Metric) -> GateCheck:
+    if found.low is None:
+        raise ValueError("an agreement without an interval cannot be judged")
+    limit = _given(settings.min_agreement, AGREEMENT)
+    said = (
+        f"agreement with the float model {found.value:.3f}, at least {found.low:.3f}, on {found.n} frames; the least"
+        f" allowed is {limit:g}"
+    )
+    check = _check("min_agreement", limit, found.low, limit - found.low, kept=found.low >= limit, said=said)
+    frames = _deciding(candidate, found.n)
+    most = math.floor(1e3 * (1 - _share_left_open(frames)) + _ROUNDING) / 1e3
+    return _proven(check, settings, frames, 1 - limit, shown=most, excess=limit - most)
+
+
+def _proven(
+    check: GateCheck, settings: GateSettings, frames: int, share: float, *, shown: float, excess: float
+) -> GateCheck:
+    """A check that was kept, if there are frames enough to show it.
+
+    Args:
+        check: Of the measured interval.
+        settings: Whether they state the limit, and how many frames they ask for.
+        frames: Those with something to compare.
+        share: Of the frames, how many the limit lets change.
+        shown: The strictest limit that these frames can show.
+        excess: Of that one over the limit.
+    """
+    needed = max(settings.min_frames or 0, math.ceil(_RULE_OF_THREE / share - _ROUNDING))
+    if check.status != "pass" or frames >= needed:
+        return check
+    reason = f"{check.reason}; that takes {needed} frames with something to compare, there are {frames}"
+    found = {"value": shown, "excess": excess}
+    stated = getattr(settings, check.name) is not None
+    if not stated and frames >= (settings.min_frames or 0):
+        return check.model_copy(update=found | {"status": "not_proven", "reason": f"{reason}: not proven"})
+    can = f" set {check.name} to {shown:g}," if 0 < shown < 100 else ""
+    other = f"{can} or leave {check.name} out, then it is stated as not proven" if stated else " or a lower min_frames"
+    reason += f"; give more frames,{other}"
+    missed = f": missed by {excess:.3g}" if excess > 0 else ""
+    return check.model_copy(update=found | {"status": "fail", "reason": reason + missed})
+
+
+def _deciding(candidate: VariantResult, frames: int) -> int:
+    return frames if candidate.deciding_frames is None else candidate.deciding_frames
+
+
+def _share_left_open(frames: int) -> float:
+    """Of all frames, how many may change although none of so many did."""
+    return min(1.0, _RULE_OF_THREE / max(1, frames))
+
+
+def _given(limit: float | None, default: float) -> float:
+    return default if limit is None else limit
 
 
 def _speedup(

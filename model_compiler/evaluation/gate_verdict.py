@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Status = Literal["pass", "fail", "not_measured"]
+Status = Literal["pass", "fail", "not_measured", "not_proven"]
 
 
 class GateCheck(BaseModel):
@@ -12,9 +12,10 @@ class GateCheck(BaseModel):
 
     Attributes:
         name: The setting that it is of.
-        status: ``not_measured`` where there is no number of this hardware class; it is never a pass.
+        status: ``not_measured`` where there is no number of this hardware class, ``not_proven`` where the frames are
+            too few to decide a limit that the recipe leaves to the default; neither is a pass.
         limit: What the value is compared with.
-        value: What was measured.
+        value: What was measured; where the frames are too few, what they can show at best.
         excess: By how much the limit is missed, in its unit; 0 or less where it is kept.
         reason: A sentence for people.
     """
@@ -38,7 +39,7 @@ class GateVerdict(BaseModel):
 
     @property
     def passed(self) -> bool:
-        """Whether no check failed; those that were not measured stay open."""
+        """Whether no check failed; those that were not measured or not proven stay open."""
         return not self.failures
 
     @property
@@ -50,3 +51,8 @@ class GateVerdict(BaseModel):
     def not_measured(self) -> tuple[str, ...]:
         """Names of the checks that are open."""
         return tuple(check.name for check in self.checks if check.status == "not_measured")
+
+    @property
+    def not_proven(self) -> tuple[str, ...]:
+        """Which limits the frames are too few to decide, a sentence each."""
+        return tuple(check.reason for check in self.checks if check.status == "not_proven")

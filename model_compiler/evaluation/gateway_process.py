@@ -1,11 +1,9 @@
 """The real ``outpost-gateway serve`` with its Triton, on a state folder of its own, for as long as it is needed."""
 
 import contextlib
-import ctypes
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +19,9 @@ import psutil
 from contracts.active_models import ActiveModel, ActiveModels
 from model_compiler.evaluation.candidate import Candidate
 from model_compiler.evaluation.errors import GatewayFailed, GatewayNotInstalled
+from model_compiler.evaluation.process_usage import process_tree
 from model_compiler.packaging.build_directory import write_build, write_file
+from model_compiler.parent_death import end_with_parent
 
 COMMAND = "outpost-gateway"
 _PREFIX = "OUTPOST_GATEWAY_"
@@ -29,8 +29,6 @@ _START_SECONDS, _LOAD_SECONDS, _STOP_SECONDS = 120.0, 600.0, 30.0
 _POLL_SECONDS = 0.05
 _TAIL_CHARACTERS = 3000
 _SHARED_MEMORY = "/dev/shm/"  # noqa: S108 - only compared with
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)
 _PORTS = ("HTTP", "GRPC", "METRICS", "ADMIN", "TRITON_HTTP", "TRITON_GRPC", "TRITON_METRICS")
 
 
@@ -188,18 +186,13 @@ def _start(program: Path, environment: dict[str, str], log: Path) -> "subprocess
             stderr=subprocess.STDOUT,
             env=environment,
             start_new_session=True,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 - it only makes one system call
+            preexec_fn=end_with_parent,  # noqa: PLW1509 - it only makes one system call
         )
-
-
-def _end_with_parent() -> None:
-    """Even kill -9 of this process must not leave a gateway behind; it ends its Triton itself."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
     """End it politely; what is left of it by force, with the shared memory that it then cannot remove itself."""
-    tree = _tree(process.pid)
+    tree = process_tree(process.pid)
     regions = {path for each in tree for path in _shared_memory_of(each)}
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -210,14 +203,6 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
     for region in regions:
         region.unlink(missing_ok=True)
-
-
-def _tree(pid: int) -> list[psutil.Process]:
-    try:
-        root = psutil.Process(pid)
-        return [root, *root.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
 
 
 def _shared_memory_of(process: psutil.Process) -> Iterator[Path]:

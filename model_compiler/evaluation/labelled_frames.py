@@ -9,13 +9,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from model_compiler.errors import InputFileMissing
+from model_compiler.errors import InputFileMissing, NoFrames
 from model_compiler.evaluation.coco_file import TrueBoxes, read_coco
-from model_compiler.evaluation.errors import MislabelledFrame, NoFrames
+from model_compiler.evaluation.errors import MislabelledFrame
+from model_compiler.frame_folder import frame_paths, read_frame
 
 LABELS_FILE = "labels.coco.json"
 Task = Literal["detection", "classification"]
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class LabelledFrame:
         """The picture as encoded.
 
         Raises:
-            OSError: It is gone.
+            UnusableFrame: It is gone, or no picture any more.
         """
-        return self.path.read_bytes()
+        return read_frame(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +109,9 @@ def read_labelled_frames(
     Raises:
         InputFileMissing: The folder or the named COCO file is not there.
         NoFrames: No pictures, or fewer than ``count``.
-        MislabelledFrame: A category or sub-folder that is no label, a box outside its picture, a picture that is
-            missing or damaged.
+        MislabelledFrame: A category or sub-folder that is no label, a box outside its picture, a labelled picture that
+            is missing or damaged.
+        UnusableFrame: A picture cannot be read.
     """
     if not folder.is_dir():
         raise InputFileMissing(folder, "folder of frames")
@@ -173,8 +174,7 @@ def _label_folders(folder: Path, pictures: Sequence[str], labels: Sequence[str])
 
 
 def _pictures(folder: Path) -> list[str]:
-    paths = (path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
-    return sorted(path.relative_to(folder).as_posix() for path in paths)
+    return [path.relative_to(folder).as_posix() for path in frame_paths(folder)]
 
 
 def _digest(frames: Sequence[LabelledFrame]) -> str:

@@ -1,8 +1,9 @@
 """Speed and memory of builds, side by side: all are loaded, and measured in turn, several times."""
 
+import dataclasses
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import SupportsFloat
 
@@ -17,6 +18,9 @@ from model_compiler.evaluation.gateway_process import GatewayProcess
 from model_compiler.evaluation.process_usage import cpu_seconds_of_tree, peak_memory_of_model
 from model_compiler.evaluation.settings import EvaluationSettings
 
+IDLE_SECONDS = 2.0
+"""For which power is read before the loads: the builds are loaded, and nobody asks."""
+
 
 @dataclass(frozen=True, slots=True)
 class RoundSample:
@@ -27,12 +31,19 @@ class RoundSample:
         images_per_second: Of several.
         cpu_ms_per_image: Of the gateway and everything below it, during the latter.
         watts: Of the processor packages, during the latter; None where the machine cannot tell.
+        idle_watts: Of the same before all rounds.
     """
 
     latencies_seconds: tuple[float, ...]
     images_per_second: float
     cpu_ms_per_image: float
     watts: float | None = None
+    idle_watts: float | None = None
+
+    @property
+    def watts_above_idle(self) -> float | None:
+        """What the load adds; None where the machine cannot tell."""
+        return None if self.watts is None or self.idle_watts is None else self.watts - self.idle_watts
 
     @property
     def latency_p50_ms(self) -> float:
@@ -57,7 +68,6 @@ class Measurement:
     def performance(self, hardware_class: str, machine: str, runtime: str) -> BuildPerformance:
         """For a card: medians over the rounds; the 99th percentile is over all latencies together."""
         latencies = np.concatenate([np.asarray(sample.latencies_seconds) for sample in self.rounds])
-        watts = [sample.watts for sample in self.rounds if sample.watts is not None]
         return BuildPerformance(
             hardware_class=hardware_class,
             status="measured",
@@ -69,7 +79,8 @@ class Measurement:
             load_seconds=_rounded(self.load_seconds),
             peak_memory_bytes=self.peak_memory_bytes,
             cpu_ms_per_image=_rounded(np.median([sample.cpu_ms_per_image for sample in self.rounds])),
-            mean_power_watts=_rounded(np.median(watts)) if watts else None,
+            mean_power_watts=_median_of_known(sample.watts for sample in self.rounds),
+            mean_power_above_idle_watts=_median_of_known(sample.watts_above_idle for sample in self.rounds),
         )
 
 
@@ -106,6 +117,7 @@ def measure_rounds(
         EvaluationError: A frame is not answered.
     """
     energy = EnergyCounter()
+    idle_watts = energy.mean_watts(IDLE_SECONDS)
     callers = settings.callers or 2 * len(os.sched_getaffinity(0))
     samples: dict[str, list[RoundSample]] = {name: [] for name in names}
     for number in range(settings.rounds):
@@ -113,7 +125,8 @@ def measure_rounds(
         for name in (*names[first:], *names[:first]):
             report(f"round {number + 1} of {settings.rounds}: {name}")
             load = FrameLoad(gateway.address, name, frames)
-            samples[name].append(_measure(gateway, load, settings.seconds_per_round, callers, energy))
+            sample = _measure(gateway, load, settings.seconds_per_round, callers, energy)
+            samples[name].append(dataclasses.replace(sample, idle_watts=idle_watts))
     return {name: tuple(found) for name, found in samples.items()}
 
 
@@ -137,6 +150,11 @@ def _measure(
 def peak_memory(gateway: GatewayProcess, candidates: Sequence[Candidate]) -> Mapping[str, int | None]:
     """Peak memory so far of the processes that run each build, by name."""
     return {candidate.name: peak_memory_of_model(gateway.pid, candidate.card.build) for candidate in candidates}
+
+
+def _median_of_known(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return _rounded(np.median(known)) if known else None
 
 
 def _rounded(value: SupportsFloat) -> float:

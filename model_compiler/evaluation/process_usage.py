@@ -9,10 +9,19 @@ _PROC = Path("/proc")
 _PEAK = "VmHWM:"
 
 
+def process_tree(pid: int) -> list[psutil.Process]:
+    """A process and everything below it; empty where it is gone."""
+    try:
+        root = psutil.Process(pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
 def cpu_seconds_of_tree(pid: int) -> float:
     """CPU time of a process and everything below it since they began, over all cores; 0 where it is gone."""
     total = 0.0
-    for process in _tree(pid):
+    for process in process_tree(pid):
         with contextlib.suppress(psutil.Error):
             times = process.cpu_times()
             total += times.user + times.system
@@ -25,18 +34,12 @@ def peak_memory_of_model(pid: int, build: str) -> int | None:
     Each process counts what it shares with others, so the sum is an upper bound. None where none runs it.
     """
     peaks = [
-        _peak_bytes(process.pid) for process in _tree(pid) if any(f"/{build}/" in part for part in _command(process))
+        _peak_bytes(process.pid)
+        for process in process_tree(pid)
+        if any(f"/{build}/" in part for part in _command(process))
     ]
     known = [peak for peak in peaks if peak]
     return sum(known) if known else None
-
-
-def _tree(pid: int) -> list[psutil.Process]:
-    try:
-        root = psutil.Process(pid)
-        return [root, *root.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
 
 
 def _command(process: psutil.Process) -> list[str]:

@@ -53,13 +53,14 @@ class VariantResult(_Part):
         confusion: Classifiers: frames by true (rows) and given label.
         difference: Accuracy against the baseline; None without labels, and for the baseline itself.
         agreement: F1 of its detections, or share of equal labels, with the baseline's answers as the truth.
+        deciding_frames: How many of the frames difference or agreement rests on; None where that is all of them.
         performance: For the card; its ``status`` says whether anything was measured.
         latency_p50_ms_rounds: Of each round.
         images_per_second_rounds: Of each round.
         speedup: Against the baseline.
         verdict: Of the gate.
         chosen: Whether the build was made of it.
-        notes: What a reader should know.
+        caveats: What was not shown of it, a sentence each.
     """
 
     name: str
@@ -71,13 +72,14 @@ class VariantResult(_Part):
     confusion: tuple[tuple[int, ...], ...] = ()
     difference: AccuracyDifference | None = None
     agreement: Metric | None = None
+    deciding_frames: int | None = Field(default=None, ge=0)
     performance: BuildPerformance
     latency_p50_ms_rounds: tuple[float, ...] = ()
     images_per_second_rounds: tuple[float, ...] = ()
     speedup: Speedup | None = None
     verdict: GateVerdict | None = None
     chosen: bool = False
-    notes: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -88,6 +90,11 @@ class VariantResult(_Part):
     def failures(self) -> tuple[str, ...]:
         """Limits that it misses, a sentence each."""
         return () if self.verdict is None else self.verdict.failures
+
+    @property
+    def not_proven(self) -> tuple[str, ...]:
+        """Limits that the frames are too few to decide, a sentence each."""
+        return () if self.verdict is None else self.verdict.not_proven
 
     def performance_on(self, hardware_class: str) -> BuildPerformance:
         """For the card of a build: what another class measured says nothing, and is ``not_measured``."""

@@ -27,25 +27,31 @@ class MultiplyAdds:
     """Cost at batch 1.
 
     Attributes:
-        total: Multiply-adds; twice as many floating point operations.
+        by_output: Multiply-adds of each node, by the name of its first output.
         uncounted: Nodes whose shapes are not known without running the graph, described.
     """
 
-    total: int
+    by_output: Mapping[str, int]
     uncounted: tuple[str, ...]
+
+    @property
+    def total(self) -> int:
+        """Of all nodes; twice as many floating point operations."""
+        return sum(self.by_output.values())
 
 
 def count_multiply_adds(model: onnx.ModelProto) -> MultiplyAdds:
     """Count what convolutions and matrix products do; everything else is left out, as is usual."""
     shapes = tensor_shapes(model)
-    total, uncounted = 0, list[str]()
+    by_output, uncounted = dict[str, int](), list[str]()
     for node in model.graph.node:
         if node.op_type in WEIGHTED or node.op_type in INTEGER_FORMS:
             found = _of_node(node, shapes)
-            total += found or 0
             if found is None:
                 uncounted.append(described(node))
-    return MultiplyAdds(total, tuple(uncounted))
+            else:
+                by_output[node.output[0]] = found
+    return MultiplyAdds(by_output, tuple(uncounted))
 
 
 def _of_node(node: onnx.NodeProto, shapes: Mapping[str, Shape]) -> int | None:

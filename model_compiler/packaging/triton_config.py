@@ -10,8 +10,7 @@ from model_compiler.packaging.serving_settings import ServingSettings
 from model_compiler.variant import Backend, Precision
 
 MODEL_FILE = "model.onnx"
-PLAN_FILE = "model.plan"
-"""What a device compiles from ``MODEL_FILE`` and puts beside it in a copy of the build; never part of the build."""
+"""What a build holds for every backend; a TensorRT device compiles its plan from it and names that when it loads."""
 PRECISION_PARAMETER = "precision"
 
 
@@ -53,7 +52,12 @@ def triton_config(
 
 
 def _processor(backend: Backend) -> Message:
-    return {"backend": backend, "default_model_filename": MODEL_FILE}
+    """These backends compute on the CPU, also where a GPU is."""
+    return {
+        "backend": backend,
+        "default_model_filename": MODEL_FILE,
+        "instance_group": [{"kind": EnumName("KIND_CPU")}],
+    }
 
 
 def _tensorrt(interface: GraphInterface, serving: ServingSettings, *, batched: bool) -> Message:
@@ -68,7 +72,7 @@ def _tensorrt(interface: GraphInterface, serving: ServingSettings, *, batched: b
     return {
         "platform": "tensorrt_plan",
         "backend": "tensorrt",
-        "default_model_filename": PLAN_FILE,
+        "default_model_filename": MODEL_FILE,
         "instance_group": [
             {"kind": EnumName("KIND_GPU"), "profile": [str(index) for index in range(len(optima))]},
         ],

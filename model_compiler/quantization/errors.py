@@ -4,7 +4,6 @@
 
     CompileError
     +-- CalibrationFramesRefused   a folder of frames that ranges cannot be measured on
-    +-- UnreadableFrame            a file in it is not a picture
     +-- InvalidCalibrationCache    the bytes are not a calibration cache
     +-- ModelError
     |   +-- ActivationNotFinite    the float model itself gives NaN or infinity
@@ -21,19 +20,11 @@ from model_compiler.errors import CompileError, ModelError
 
 
 class CalibrationFramesRefused(CompileError):
-    """Frames that are too few, too many of the same, or empty of content."""
+    """Frames that are too few, copies of one another, or not what the network takes."""
 
     def __init__(self, source: Path | str, problem: str) -> None:
         self.source, self.problem = source, problem
         super().__init__(f"calibration frames {source}: {problem}")
-
-
-class UnreadableFrame(CompileError):
-    """A calibration frame cannot be read."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path, self.reason = path, reason
-        super().__init__(f"calibration frame {path} cannot be read: {reason}; remove or replace it")
 
 
 class InvalidCalibrationCache(CompileError):
@@ -80,4 +71,4 @@ class WeightOnlyRefused(ModelError):
 
     def __init__(self, kind: str, share: float, reason: str) -> None:
         self.kind, self.share, self.reason = kind, share, reason
-        super().__init__(f"{kind} is refused: it would touch {share:.1%} of the multiply-accumulates; {reason}")
+        super().__init__(f"{kind} is refused: it would touch {share:.1%} of the multiply-adds; {reason}")

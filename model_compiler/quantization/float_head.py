@@ -8,7 +8,7 @@ from collections import deque
 
 import onnx
 
-from model_compiler.quantization.quantized_operators import WEIGHTED_OPERATORS
+from model_compiler.graph.multiply_adds import WEIGHTED
 
 _MOVES_ONLY = frozenset({"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Split", "Slice"})
 
@@ -50,7 +50,7 @@ def _tail_and_border(graph: onnx.ModelProto) -> tuple[set[str], set[str]]:
 
 
 def _is_layer(node: onnx.NodeProto, constants: set[str]) -> bool:
-    return node.op_type in WEIGHTED_OPERATORS and any(name in constants for name in node.input[:2])
+    return node.op_type in WEIGHTED and any(name in constants for name in node.input[:2])
 
 
 def _reads_softmax(node: onnx.NodeProto, makers: dict[str, onnx.NodeProto]) -> bool:

@@ -15,5 +15,3 @@ QUANTIZED_OPERATORS = (
     "Relu",
     "Clip",
 )
-WEIGHTED_OPERATORS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-"""Those that hold the weights and nearly all of the work."""

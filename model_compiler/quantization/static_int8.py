@@ -23,12 +23,13 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData, save_ten
 
 from contracts.quantization import Quantization, Scheme
 from model_compiler.errors import UnsupportedModel
+from model_compiler.graph.multiply_adds import WEIGHTED
 from model_compiler.quantization.calibration_cache import CalibrationCache
 from model_compiler.quantization.compact_graph import compacted
 from model_compiler.quantization.errors import CalibrationOfAnotherModel, NoSuchNode
 from model_compiler.quantization.float_head import decode_tail, head_nodes
 from model_compiler.quantization.quantizable_graph import keep_used_domains, quantizable_graph
-from model_compiler.quantization.quantized_operators import QUANTIZED_OPERATORS, WEIGHTED_OPERATORS
+from model_compiler.quantization.quantized_operators import QUANTIZED_OPERATORS
 
 Task = Literal["detection", "classification"]
 
@@ -92,7 +93,7 @@ def kept_float(
 
 def quantizable_layers(graph: onnx.ModelProto, kept: frozenset[str]) -> tuple[str, ...]:
     """The weighted layers that are not kept float, in graph order."""
-    return tuple(node.name for node in graph.graph.node if node.op_type in WEIGHTED_OPERATORS and node.name not in kept)
+    return tuple(node.name for node in graph.graph.node if node.op_type in WEIGHTED and node.name not in kept)
 
 
 def quantize_graph(
@@ -175,5 +176,5 @@ def _options(scheme: Scheme, cache: CalibrationCache) -> dict[str, Any]:
         "ActivationSymmetric": True,
         "WeightSymmetric": True,
         "QuantizeBias": False,
-        "OpTypesToExcludeOutputQuantization": list(WEIGHTED_OPERATORS),
+        "OpTypesToExcludeOutputQuantization": sorted(WEIGHTED),
     }

@@ -14,15 +14,15 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
 from model_compiler.graph.graph_support import check_weights
+from model_compiler.graph.multiply_adds import count_multiply_adds
 from model_compiler.graph.onnx_model import parse_model
 from model_compiler.quantization.compact_graph import compacted
 from model_compiler.quantization.errors import WeightOnlyRefused
-from model_compiler.quantization.multiply_accumulates import count_multiply_accumulates
 from model_compiler.quantization.quantizable_graph import keep_used_domains
 
 Kind = Literal["int8-dynamic", "int4-weights"]
 LEAST_SHARE = 0.5
-"""Of the multiply-accumulates; below, most of the network stays as it is."""
+"""Of the multiply-adds; below, most of the network stays as it is."""
 BLOCK_SIZE = 32
 """Weights that share a scale, in INT4."""
 _TOUCHES: dict[Kind, tuple[str, ...]] = {"int8-dynamic": ("MatMul", "Gemm"), "int4-weights": ("MatMul",)}
@@ -57,8 +57,8 @@ def _touched(graph: onnx.ModelProto, kind: Kind) -> Sequence[onnx.NodeProto]:
 
 
 def _refuse_others(graph: onnx.ModelProto, kind: Kind, touched: Sequence[onnx.NodeProto]) -> None:
-    counts = count_multiply_accumulates(graph)
-    share = sum(counts.get(node.output[0], 0) for node in touched) / max(1, sum(counts.values()))
+    work = count_multiply_adds(graph)
+    share = sum(work.by_output.get(node.output[0], 0) for node in touched) / max(1, work.total)
     if share >= LEAST_SHARE:
         return
     convolutions = sum(node.op_type in {"Conv", "ConvTranspose"} for node in graph.graph.node)

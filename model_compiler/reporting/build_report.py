@@ -45,7 +45,8 @@ class BuildReport(BaseModel):
         chosen: Which one became the build; None where none was inside the gate.
         choice_reason: One sentence.
         gate: The limits.
-        goals: Those that cannot be read off the variants, such as of pruning and distillation.
+        goals: Those that cannot be read off the variants.
+        teacher: Model that this one learned from; empty without one.
         range_methods: INT8 with ranges chosen in different ways.
         notes: What the stages had to tell.
     """
@@ -69,6 +70,7 @@ class BuildReport(BaseModel):
     choice_reason: str = ""
     gate: GateSettings = GateSettings()
     goals: tuple[Goal, ...] = ()
+    teacher: str = ""
     range_methods: tuple[RangeMethodResult, ...] = ()
     notes: tuple[str, ...] = ()
 

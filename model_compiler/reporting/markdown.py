@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contracts.model_card import Metric
 from model_compiler.evaluation.variant_result import AccuracyDifference, Speedup, VariantResult
 from model_compiler.reporting.build_report import BuildReport
+from model_compiler.reporting.family_goals import family_goals
 from model_compiler.reporting.goal import Goal
 from model_compiler.reporting.pareto import pareto_front
+from model_compiler.reporting.pruning_goals import pruning_goals
 from model_compiler.reporting.variant_goals import variant_goals
 
 _NONE = "–"  # noqa: RUF001 - an en dash reads as "no number"
@@ -26,12 +28,13 @@ _VARIANT_HEAD = (
 )
 
 
-def render_reports(reports: Sequence[BuildReport], pictures: Sequence[str]) -> str:
+def render_reports(reports: Sequence[BuildReport], pictures: Sequence[str], goals: Sequence[Goal] = ()) -> str:
     """One page.
 
     Args:
         reports: A section each.
         pictures: File name of the picture of each.
+        goals: That no build answers by itself.
     """
     parts = [
         "# Compiled models",
@@ -40,6 +43,9 @@ def render_reports(reports: Sequence[BuildReport], pictures: Sequence[str]) -> s
     ]
     for report, picture in zip(reports, pictures, strict=True):
         parts += ["", *_section(report, picture)]
+    between = (*family_goals(reports), *goals)
+    if between:
+        parts += ["", "## Between the models", "", *_goal_table(between)]
     return "\n".join(parts) + "\n"
 
 
@@ -49,10 +55,9 @@ def _section(report: BuildReport, picture: str) -> Iterator[str]:
     yield ""
     yield f"Accurate and quick, none beats them in both: {', '.join(pareto_front(report.variants)) or _NONE}."
     yield from _reasons(report)
-    goals = (*report.goals, *variant_goals(report))
+    goals = (*variant_goals(report), *pruning_goals(report), *report.goals)
     if goals:
-        head = ("goal", "target", "measured", "result", "how")
-        yield from ("", "### Goals", "", *_table(head, map(_goal_row, goals)))
+        yield from ("", "### Goals", "", *_goal_table(goals))
     if report.range_methods:
         yield from ("", "### INT8 ranges", "", *_range_methods(report))
     labels = _by_label(report)
@@ -98,9 +103,12 @@ def _variant_row(variant: VariantResult, report: BuildReport) -> tuple[str, ...]
 def _verdict(variant: VariantResult) -> str:
     if variant.verdict is None:
         return _NONE
-    open_checks = variant.verdict.not_measured
-    word = "inside" if variant.passed else "refused"
-    return f"{word}, not measured: {', '.join(open_checks)}" if open_checks else word
+    parts = ["inside" if variant.passed else "refused"]
+    if variant.not_proven:
+        parts.append("accuracy not proven")
+    if variant.verdict.not_measured:
+        parts.append(f"not measured: {', '.join(variant.verdict.not_measured)}")
+    return ", ".join(parts)
 
 
 def _reasons(report: BuildReport) -> Iterator[str]:
@@ -108,6 +116,13 @@ def _reasons(report: BuildReport) -> Iterator[str]:
     refused += list(report.refused.items())
     if refused:
         yield from ("", "Refused:", "", *(f"- {name}: {reason}" for name, reason in refused))
+    caveats = [(each.name, caveat) for each in report.variants for caveat in each.caveats]
+    if caveats:
+        yield from ("", "Not shown:", "", *(f"- {name}: {caveat}" for name, caveat in caveats))
+
+
+def _goal_table(goals: Iterable[Goal]) -> Iterator[str]:
+    return _table(("goal", "target", "measured", "result", "how"), map(_goal_row, goals))
 
 
 def _goal_row(goal: Goal) -> tuple[str, ...]:

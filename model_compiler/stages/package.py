@@ -68,6 +68,7 @@ def model_card(artifact: Artifact, recipe: Recipe) -> ModelCard:
         performance=facts.performance,
         confidence=facts.confidence,
         drift_reference=facts.drift_reference,
+        caveats=facts.caveats,
         changelog=recipe.changelog,
         built_with=library_versions(),
     )

@@ -35,6 +35,8 @@ def depends_on(_: Artifact, recipe: Recipe) -> Mapping[str, Any]:
 def run(artifact: Artifact, recipe: Recipe) -> Artifact:
     """Check that the variant gives what the reference gives, within what its precision allows.
 
+    Frames that show nothing refuse no variant; what they leave open becomes a caveat of the build.
+
     Raises:
         VerificationFailed: It does not; the report names the layers that deviate most.
     """
@@ -66,7 +68,12 @@ def run(artifact: Artifact, recipe: Recipe) -> Artifact:
         nms=recipe.nms,
     )
     report.require()
-    return artifact.recorded(NAME, *report.text().splitlines()[:1])
+    caveats = list(artifact.facts.caveats)
+    if report.caveat is not None:
+        caveats.append(report.caveat)
+    if _folder(recipe) is None:
+        caveats.append(f"compared with the FP32 reference on {FRAMES} pictures of noise: the recipe names no frames")
+    return artifact.knowing(caveats=tuple(caveats)).recorded(NAME, *report.text().splitlines()[:1])
 
 
 def _folder(recipe: Recipe) -> Path | None:

@@ -37,14 +37,17 @@ def test_a_job_that_cannot_be_meant_is_refused(content: dict[str, object], messa
 
 
 def test_a_result_comes_back_with_its_parity_by_batch() -> None:
-    result = TrainingResult.model_validate(RESULT | {"onnx": "model.onnx", "parity": {1: 1e-6, 8: 2e-6}})
+    model = {"onnx": "model.onnx", "onnx_sha256": "1" * 64, "parity": {1: 1e-6, 8: 2e-6}}
+    result = TrainingResult.model_validate(RESULT | model)
     again = TrainingResult.model_validate_json(result.model_dump_json())
     assert again == result
     assert again.parity == {1: 1e-6, 8: 2e-6}
-    assert again.onnx == Path("model.onnx")
+    assert again.stated_sha256 == {Path("weights.npz"): "0" * 64, Path("model.onnx"): "1" * 64}
 
 
-@pytest.mark.parametrize("change", [{"weights_sha256": "abc"}, {"parameter_count": 0}, {"minutes": -1.0}])
+@pytest.mark.parametrize(
+    "change", [{"weights_sha256": "abc"}, {"parameter_count": 0}, {"minutes": -1.0}, {"onnx": "model.onnx"}]
+)
 def test_a_result_with_impossible_values_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         TrainingResult.model_validate(RESULT | change)

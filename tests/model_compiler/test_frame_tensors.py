@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contracts.model_card import InputSpec
-from model_compiler.errors import InputFileMissing, UnusableFrame
+from model_compiler.errors import NoFrames, UnusableFrame
 from model_compiler.frame_tensors import frames_sha256, prepared_frames
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "frames"
@@ -42,5 +42,5 @@ def test_a_damaged_frame_is_named(folder: Path) -> None:
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputFileMissing, match="folder of frames"):
+    with pytest.raises(NoFrames, match="0 pictures"):
         prepared_frames(tmp_path, SPEC, count=4, seed=0)

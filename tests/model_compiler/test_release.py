@@ -11,16 +11,18 @@ import yaml
 
 from contracts.model_card import ModelCard
 from contracts.training_job import TrainingJob, TrainingResult
-from model_compiler.errors import CalibrationMissing, CompileError, NoVariantLeft, TrainerFailed
+from model_compiler.errors import CalibrationMissing, CompileError, InvalidRecipe, NoVariantLeft, TrainerFailed
+from model_compiler.hardware_catalogue import find_hardware_class
 from model_compiler.packaging.build_directory import verify_build
 from model_compiler.pipeline import Workshop
 from model_compiler.recipe_file import read_recipe
-from model_compiler.release import Release, build
+from model_compiler.release import Release, build, variants_of
 from model_compiler.stage_cache import StageCache
 from model_compiler.trainer import TrainerCommand
 from tests.model_compiler import tiny_detectors
 
 FLOAT = [{"variant": "f32", "backend": "openvino"}]
+PRUNED = [{"variant": "f32", "backend": "openvino", "pruned": True}]
 
 
 @dataclasses.dataclass
@@ -30,7 +32,7 @@ class Bench:
     folder: Path
     said: list[str] = dataclasses.field(default_factory=list)
 
-    def recipe(self, variants: Sequence[dict[str, str]] = FLOAT, **changes: Any) -> Path:
+    def recipe(self, variants: Sequence[dict[str, Any]] = FLOAT, **changes: Any) -> Path:
         onnx.save_model(tiny_detectors.build(tiny_detectors.LARGE), self.folder / "model.onnx")
         content: dict[str, Any] = {
             "model": "parts",
@@ -66,6 +68,15 @@ def test_without_frames_the_first_variant_is_packaged_and_nothing_is_claimed(ben
     assert (card.build, card.variant, card.metrics, card.performance) == ("parts-1.0.0_x86-cpu", "f32", (), ())
     assert card.reference_sha256 is not None
     assert "onnxruntime" in card.built_with
+    noise = "compared with the FP32 reference on 16 pictures of noise: the recipe names no frames"
+    assert card.caveats == release.caveats == (noise,)
+
+
+def test_a_build_whose_frames_show_nothing_is_not_called_verified(bench: Bench) -> None:
+    release = bench.build(bench.recipe(thresholds={"default": 1.0}))
+    card = bench.card(release)
+    assert card.caveats[0].startswith("verified against the FP32 reference only below the thresholds: on 16 frames")
+    assert release.caveats == card.caveats
 
 
 def test_a_second_run_repeats_nothing_and_gives_the_same_bytes(bench: Bench) -> None:
@@ -107,6 +118,9 @@ def test_when_every_variant_is_refused_nothing_is_packaged(bench: Bench) -> None
     recipe = bench.recipe([{"variant": "f16", "backend": "tensorrt"}])
     with pytest.raises(NoVariantLeft, match=r"f16-tensorrt: .*NVIDIA driver"):
         bench.build(recipe)
+    stages = [line.partition(": ")[2] for line in bench.said if line.startswith("f16-tensorrt: ")]
+    assert stages[:3] == ["quantize", "graft", "engine"]
+    assert stages[3].startswith("refused: tensorrt cannot run here")
     assert not (bench.folder / "repository").exists()
 
 
@@ -142,6 +156,7 @@ class FakeTrainer:
             weights_sha256="0" * 64,
             parameter_count=1234,
             onnx=Path("model.onnx") if job.action == "export" else None,
+            onnx_sha256="1" * 64 if job.action == "export" else None,
         )
 
 
@@ -157,7 +172,7 @@ def test_a_trainer_distills_prunes_and_exports_in_this_order(bench: Bench) -> No
     (bench.folder / "start.bin").write_bytes(b"net ")
     (bench.folder / "large.bin").write_bytes(b"teacher")
     trainer = FakeTrainer()
-    release = bench.build(bench.recipe(onnx=None, trainer=TRAINER), trainer=lambda _: trainer)
+    release = bench.build(bench.recipe(PRUNED, onnx=None, trainer=TRAINER), trainer=lambda _: trainer)
     assert [job.action for job in trainer.jobs] == ["distill", "prune", "export"]
     assert [job.weights.read_bytes() for job in trainer.jobs] == [b"net ", b"net distill", b"net distillprune"]
     assert (trainer.jobs[0].epochs, trainer.jobs[1].parameter_reduction) == (2, 0.4)
@@ -168,13 +183,43 @@ def test_a_trainer_distills_prunes_and_exports_in_this_order(bench: Bench) -> No
 def test_after_an_interruption_the_trainer_goes_on_in_the_same_folder(bench: Bench) -> None:
     (bench.folder / "start.bin").write_bytes(b"net ")
     (bench.folder / "large.bin").write_bytes(b"teacher")
-    recipe = bench.recipe(onnx=None, trainer=TRAINER)
+    recipe = bench.recipe(PRUNED, onnx=None, trainer=TRAINER)
     first, second = FakeTrainer(stop_at="prune"), FakeTrainer()
     with pytest.raises(KeyboardInterrupt):
         bench.build(recipe, trainer=lambda _: first)
     assert not (bench.folder / "repository").exists()
     bench.build(recipe, trainer=lambda _: second)
     assert [job.output for job in second.jobs[:2]] == [job.output for job in first.jobs]
+
+
+def test_whole_and_pruned_variants_are_made_side_by_side(bench: Bench) -> None:
+    (bench.folder / "start.bin").write_bytes(b"net ")
+    trainer = FakeTrainer()
+    source = {"network": "small", "weights": "start.bin", "prune": {"parameter_reduction": 0.4}}
+    bench.build(bench.recipe([*FLOAT, *PRUNED], onnx=None, trainer=source), trainer=lambda _: trainer)
+    assert [job.action for job in trainer.jobs] == ["export", "prune", "export"]
+    assert [job.weights.read_bytes() for job in trainer.jobs] == [b"net ", b"net ", b"net prune"]
+    assert "f32-openvino-pruned: package" in bench.said
+
+
+def test_a_network_that_was_pruned_before_is_exported_as_it_is(bench: Bench) -> None:
+    (bench.folder / "narrow.bin").write_bytes(b"narrow")
+    trainer = FakeTrainer()
+    source = {"network": "small", "weights": "absent.bin", "prune": {"weights": "narrow.bin"}}
+    bench.build(bench.recipe(PRUNED, onnx=None, trainer=source), trainer=lambda _: trainer)
+    assert [(job.action, job.weights.read_bytes()) for job in trainer.jobs] == [("export", b"narrow")]
+
+
+def test_without_variants_of_its_own_a_recipe_that_prunes_makes_those_of_the_class_both_ways(bench: Bench) -> None:
+    source = {"network": "small", "weights": "start.bin", "prune": {}}
+    recipe = read_recipe(bench.recipe([], onnx=None, trainer=source))
+    names = [str(each) for each in variants_of(recipe, find_hardware_class("x86-cpu"))]
+    assert names[len(names) // 2 :] == [f"{name}-pruned" for name in names[: len(names) // 2]]
+
+
+def test_a_pruned_variant_needs_to_know_how(bench: Bench) -> None:
+    with pytest.raises(InvalidRecipe, match=r"f32-openvino-pruned needs trainer\.prune"):
+        read_recipe(bench.recipe(PRUNED))
 
 
 @pytest.mark.parametrize(

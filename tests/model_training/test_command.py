@@ -1,4 +1,5 @@
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ from model_training.__main__ import main
 from model_training.frame_distribution import SPLIT_SEEDS
 from model_training.frame_folder import MAX_SAMPLE_BYTES
 from model_training.frame_generator import generate_frame
-from model_training.networks import new_network
+from model_training.network import parameter_count
+from model_training.networks import load_network, new_network
 from model_training.part_labels import PART_LABELS, part_label
 from model_training.weights_file import save_weights
 
@@ -19,7 +21,7 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert ended.value.code == 0
     printed = capsys.readouterr().out
-    assert all(verb in printed for verb in ("frames", "run", "export", "evaluate", "distill", "work", "all"))
+    assert all(verb in printed for verb in ("frames", "run", "export", "evaluate", "distill", "prune", "work", "all"))
 
 
 def test_frames_writes_pictures_and_labels(tmp_path: Path) -> None:
@@ -55,6 +57,22 @@ def test_a_classifier_from_frames_to_metrics(tmp_path: Path, capsys: pytest.Capt
     assert metrics["parameters"] <= 500_000
     assert metrics["accuracy"]["frames"] == 8
     assert metrics["training"]["epochs"] == 1
+
+
+def test_a_network_is_pruned_and_exported_as_a_model_of_its_own(tmp_path: Path) -> None:
+    act = partial(main_in, tmp_path)
+    for name, network in (("distilled", "student"), ("teacher", "teacher")):
+        save_weights(new_network(network, seed=0).state_dict(), tmp_path / name / "weights.npz")
+    assert act("prune", "--model", "student", "--epochs", "1", "--train-frames", "16") == 0
+    whole = parameter_count(load_network("student", tmp_path / "distilled" / "weights.npz"))
+    narrow = parameter_count(load_network("student", tmp_path / "pruned-student" / "weights.npz"))
+    assert 0.3 * whole < narrow < 0.7 * whole
+    assert act("export", "--model", "pruned-student") == 0
+    assert (tmp_path / "pruned-student" / "model.onnx").stat().st_size > 4 * narrow
+
+
+def main_in(folder: Path, *arguments: str) -> int:
+    return main(["--folder", str(folder), *arguments])
 
 
 @pytest.mark.parametrize("verb", ["export", "evaluate"])

@@ -1,6 +1,10 @@
+import os
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from numpy.typing import NDArray
 
@@ -76,3 +80,28 @@ def test_a_share_of_the_clean_frames_takes_part(cache: FrameCache) -> None:
     assert 0 < len(clean) < FRAMES
     groups = training_groups(cache, batch_size=1, clean_share=0.0, seed=1, epoch=0)
     assert {int(group[0]) for group in groups} == set(range(FRAMES)) - clean
+
+
+RENDER = """
+import sys
+from pathlib import Path
+from model_training.dataset import render_split
+if __name__ == "__main__":
+    render_split("val", 2_000, Path(sys.argv[1]), processes=1)
+"""
+
+
+def test_kill_9_of_a_training_ends_the_processes_that_render_for_it(tmp_path: Path) -> None:
+    (tmp_path / "render.py").write_text(RENDER)
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    training = psutil.Popen([sys.executable, str(tmp_path / "render.py"), str(tmp_path)], cwd=root, env=environment)
+    until = time.monotonic() + 120
+    while len(children := training.children()) < 2:
+        assert training.is_running()
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    training.kill()
+    training.wait()
+    _, alive = psutil.wait_procs(children, timeout=60)
+    assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []

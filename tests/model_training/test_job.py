@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,54 @@ def test_other_weights_or_settings_in_the_same_folder_are_another_job(folder: Pa
     second = do_job(job, tmp_path)
     assert second.weights_sha256 != first.weights_sha256
     assert second.onnx_sha256 != first.onnx_sha256
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("result.json", b'{"action": "exp'),
+        ("result.json", b"\xff\x00"),
+        ("begun.json", b"\xff\x00"),
+        ("model.onnx", b""),
+    ],
+)
+def test_a_damaged_file_makes_the_job_be_done_again(folder: Path, tmp_path: Path, name: str, damage: bytes) -> None:
+    job = TrainingJob(action="export", network="parts", weights=folder / "parts.npz", output=tmp_path / "job")
+    first = do_job(job, tmp_path)
+    whole = {path.name: path.read_bytes() for path in job.output.iterdir()}
+    (job.output / name).write_bytes(damage)
+    assert do_job(job, tmp_path) == first
+    assert {path.name: path.read_bytes() for path in job.output.iterdir()} == whole
+
+
+def test_weights_of_a_relative_path_are_found_again(folder: Path, tmp_path: Path) -> None:
+    weights = Path(os.path.relpath(folder / "parts.npz"))
+    job = TrainingJob(action="export", network="parts", weights=weights, output=tmp_path / "job")
+    written = (job.output / do_job(job, tmp_path).weights).read_bytes()
+    assert written == (folder / "parts.npz").read_bytes()
+    before = (job.output / "model.onnx").stat().st_mtime_ns
+    do_job(job, tmp_path)
+    assert (job.output / "model.onnx").stat().st_mtime_ns == before
+
+
+def test_a_training_that_diverges_says_so_and_goes_on_with_a_lower_rate(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = str(folder / "parts.npz")
+    content = {"action": "distill", "network": "parts", "weights": weights, "epochs": 1, "frame_count": 16}
+    content |= {"teacher_network": "parts", "teacher_weights": weights, "output": str(tmp_path / "out")}
+    (tmp_path / "job.json").write_text(json.dumps(content))
+
+    def work(*options: str) -> int:
+        return main(["--folder", str(folder / "training"), *options, "work", str(tmp_path / "job.json")])
+
+    assert work("--learning-rate-scale", "1e30") == 1
+    said = capsys.readouterr().err
+    assert "outpost-train: training of parts diverged: the" in said
+    assert "loss of epoch 1 is" in said
+    assert "--learning-rate-scale 0.5" in said
+    assert not (tmp_path / "out" / "result.json").exists()
+    assert work() == 0
 
 
 @pytest.mark.parametrize(

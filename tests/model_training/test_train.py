@@ -17,6 +17,7 @@ from model_training.network import Detector
 from model_training.network_settings import NetworkSettings
 from model_training.schedule import learning_rate_factor
 from model_training.train import Trainer, TrainingSettings
+from model_training.training_diverged import TrainingDiverged
 from model_training.training_task import DetectionTask
 
 TINY = NetworkSettings("tiny", (16, 16, 16, 16, 16), (1, 1, 1, 1), (16, 16, 16), 16, 1, "relu")
@@ -122,6 +123,41 @@ def test_the_best_epoch_is_kept_and_patience_ends(cache: FrameCache, tmp_path: P
     checkpoint = load_checkpoint(tmp_path / "checkpoint.pt")
     assert torch.equal(best.state_dict()["weight"], checkpoint.best["weight"])
     assert not torch.equal(checkpoint.best["weight"], checkpoint.average["weight"])
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_a_validation_loss_that_is_no_number_is_never_the_best(cache: FrameCache, tmp_path: Path, wrong: float) -> None:
+    trainer = Trainer(nn.Conv2d(3, 2, 1), "toy", WorseningTask([wrong]), SETTINGS, tmp_path)
+    with pytest.raises(TrainingDiverged, match=r"the validation loss of epoch 1 is (nan|inf); no epoch was finished"):
+        trainer.fit(cache, cache)
+    assert trainer.history == []
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_the_last_good_epoch_stays_when_a_training_diverges(cache: FrameCache, tmp_path: Path) -> None:
+    trainer = Trainer(nn.Conv2d(3, 2, 1), "toy", WorseningTask([3.0, math.nan]), SETTINGS, tmp_path)
+    with pytest.raises(TrainingDiverged, match="the state after epoch 1 is kept in") as caught:
+        trainer.fit(cache, cache)
+    assert (caught.value.epoch, caught.value.loss, caught.value.rate) == (2, "validation", SETTINGS.learning_rate)
+    checkpoint = load_checkpoint(tmp_path / "checkpoint.pt")
+    assert [row["val_loss"] for row in checkpoint.history] == [3.0]
+    slower = Trainer(nn.Conv2d(3, 2, 1), "toy", WorseningTask([2.0, 1.0]), SETTINGS.scaled(0.5), tmp_path)
+    slower.fit(cache, cache)
+    assert [row["val_loss"] for row in slower.history] == [3.0, 2.0, 1.0]
+
+
+class ExplodingTask:
+    """Its training loss is infinite."""
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        return sum((parameter.sum() for parameter in model.parameters()), torch.zeros(())) * math.inf
+
+
+def test_a_training_loss_that_is_no_number_ends_it_at_once(cache: FrameCache, tmp_path: Path) -> None:
+    trainer = Trainer(nn.Conv2d(3, 2, 1), "toy", ExplodingTask(), SETTINGS, tmp_path)
+    with pytest.raises(TrainingDiverged, match="the training loss of epoch 1"):
+        trainer.fit(cache, cache)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_learning_rate_warms_up_and_falls() -> None:

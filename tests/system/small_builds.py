@@ -169,6 +169,7 @@ def write_build(folder: Path, build_card: ModelCard, model: bytes, backend: str 
     from tritonclient.grpc import model_config_pb2
 
     config = model_config_pb2.ModelConfig(name=build_card.build, backend=backend, max_batch_size=8)
+    config.instance_group.add(kind=model_config_pb2.ModelInstanceGroup.KIND_CPU)
     config.input.add(name="images", data_type=model_config_pb2.TYPE_UINT8, dims=[HEIGHT, WIDTH, 3])
     dims = [300, 6] if build_card.task == "detection" else [len(build_card.labels)]
     config.output.add(name=build_card.output.name, data_type=model_config_pb2.TYPE_FP32, dims=dims)

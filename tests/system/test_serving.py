@@ -121,7 +121,9 @@ def test_passed_through_answers_equal_triton_s_own(gateway: GatewayProcess) -> N
     assert answers[0] == answers[1]
 
 
-def test_metadata_config_and_health(grpc_client: tritonclient.grpc.InferenceServerClient) -> None:
+def test_metadata_config_and_health(
+    gateway: GatewayProcess, grpc_client: tritonclient.grpc.InferenceServerClient
+) -> None:
     assert grpc_client.is_server_live()
     assert grpc_client.is_server_ready()
     assert grpc_client.is_model_ready("tiny")
@@ -132,7 +134,10 @@ def test_metadata_config_and_health(grpc_client: tritonclient.grpc.InferenceServ
     assert [one.name for one in metadata.outputs][:4] == ["boxes", "scores", "classes", "num_detections"]
     config = grpc_client.get_model_config("tiny").config
     assert json.loads(config.parameters["labels"].string_value) == list(LABELS)
-    assert grpc_client.get_model_config("tiny-1.0.0_x86-cpu").config.instance_group[0].count >= 1
+    machine = gateway.status()["machine"]
+    for build in ("tiny-1.0.0_x86-cpu", "plus-1.0.0_x86-cpu"):  # a group without a count, no group
+        (group,) = grpc_client.get_model_config(build).config.instance_group
+        assert (group.kind, group.count) == (group.KIND_CPU, machine["instances_per_build"])
     assert grpc_client.get_inference_statistics("tiny").model_stats[0].name == "tiny"
     assert {"tiny", "tiny-1.0.0_x86-cpu"} <= {model.name for model in grpc_client.get_model_repository_index().models}
 

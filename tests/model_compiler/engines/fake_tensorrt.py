@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-STALE = b"timings of another GPU"
-
 
 @dataclass(frozen=True)
 class FakeParserError:
@@ -45,17 +43,9 @@ class FakeProfile:
         self._calls.append(f"OptimizationProfile.set_shape({name!r}, {least}, {optimum}, {greatest})")
 
 
-@dataclass(frozen=True)
-class FakeTimingCache:
-    data: bytes
-
-    def serialize(self) -> memoryview:
-        return memoryview(self.data)
-
-
 class FakeConfig:
     def __init__(self, calls: list[str], *, takes_profiles: bool) -> None:
-        self.__dict__.update(calls=calls, takes_profiles=takes_profiles, cache=FakeTimingCache(b""), profiles=0)
+        self.__dict__.update(calls=calls, takes_profiles=takes_profiles, profiles=0)
 
     def __setattr__(self, name: str, value: Any) -> None:
         self.__dict__["calls"].append(f"BuilderConfig.{name} = {value}")
@@ -77,19 +67,6 @@ class FakeConfig:
         self.__dict__["calls"].append("BuilderConfig.add_optimization_profile(profile)")
         self.__dict__["profiles"] += 1
         return self.__dict__["profiles"] - 1 if self.__dict__["takes_profiles"] else -1
-
-    def create_timing_cache(self, data: bytes) -> FakeTimingCache:
-        return FakeTimingCache(data)
-
-    def set_timing_cache(self, cache: FakeTimingCache, ignore_mismatch: bool) -> bool:
-        self.__dict__["calls"].append(f"BuilderConfig.set_timing_cache({cache.data!r}, {ignore_mismatch=})")
-        if cache.data == STALE:
-            return False
-        self.__dict__["cache"] = cache
-        return True
-
-    def get_timing_cache(self) -> FakeTimingCache:
-        return FakeTimingCache(self.__dict__["cache"].data + b"+build")
 
 
 class FakeBuilder:

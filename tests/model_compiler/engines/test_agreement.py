@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from contracts.model_card import NmsSpec
-from model_compiler.engines.agreement import class_agreement, detection_agreement
+from model_compiler.engines.agreement import candidate_agreement, class_agreement, detection_agreement
 from model_compiler.engines.answers import DetectionRules, Rows, detections
 from model_compiler.engines.tensor_error import tensor_error
 
@@ -76,6 +76,27 @@ def test_classes_agree_by_the_best_one() -> None:
 
 def test_nothing_to_compare_agrees() -> None:
     assert detection_agreement([NONE], [NONE], RULES, margin=0.0, same_box_iou=0.9).share == 1.0
+
+
+BOX = (0, 0, 10, 10)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "agreeing"),
+    [(rows((*BOX, 0.11, 0)), 2), (rows((*BOX, 0.11, 1)), 0), (rows((50, 50, 60, 60, 0.11, 0)), 0), (NONE, 0)],
+)
+def test_where_nothing_is_sure_the_surest_are_compared(candidate: Rows, agreeing: int) -> None:
+    reference = rows((*BOX, 0.12, 0), (50, 50, 60, 60, 0.05, 0))
+    found = candidate_agreement([reference], [candidate], RULES, margin=0.0, same_box_iou=0.5)
+    assert (found.compared, found.agreeing) == (2 if len(candidate) else 1, agreeing)
+    assert found.score_from == pytest.approx(0.06)
+    assert found.below_thresholds
+
+
+@pytest.mark.parametrize("reference", [NONE, rows((*BOX, 0.009, 0))])
+def test_guesses_are_not_compared(reference: Rows) -> None:
+    found = candidate_agreement([reference], [reference], RULES, margin=0.0, same_box_iou=0.5)
+    assert (found.compared, found.score_from) == (0, None)
 
 
 def test_error_of_a_tensor() -> None:

@@ -1,7 +1,5 @@
 """TensorRT as the compiler sees it: with a GPU it proves the graph, without one it says what is missing."""
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 import pytest
@@ -13,7 +11,6 @@ from model_compiler.engines.cuda_device import CudaDevice, NoCudaDevice
 from model_compiler.engines.engine import Engine
 from model_compiler.engines.errors import EngineUnavailable, UnsupportedByRuntime, UnsupportedPrecision
 from model_compiler.engines.onnxruntime_engine import OnnxRuntimeEngine
-from model_compiler.engines.plan_cache import PlanCache
 from model_compiler.engines.tensorrt_engine import TensorRtEngine
 from model_compiler.engines.tensorrt_graph import for_tensorrt
 from model_compiler.engines.tensorrt_host import TensorRtHost
@@ -27,8 +24,8 @@ SAMPLES = np.random.default_rng(3).standard_normal((4, 3, 8, 8)).astype(np.float
 NOWHERE = TensorRtEngine("there is no NVIDIA driver (libcuda.so.1)", (1, 4))
 
 
-def engine(api: FakeTensorRt, plans: PlanCache | None = None) -> TensorRtEngine:
-    return TensorRtEngine(TensorRtHost(api, CudaDevice("8.7", "12.6")), (1, 4), plans)
+def engine(api: FakeTensorRt) -> TensorRtEngine:
+    return TensorRtEngine(TensorRtHost(api, CudaDevice("8.7", "12.6")), (1, 4))
 
 
 def test_without_a_gpu_it_says_what_is_missing_and_what_is_done() -> None:
@@ -46,44 +43,20 @@ def test_with_a_gpu_a_plan_is_built_and_the_graph_is_packaged() -> None:
     api = FakeTensorRt()
     tensorrt = engine(api)
     assert tensorrt.missing() is None
-    assert tensorrt.version() == "tensorrt 10.13.3.9"
+    assert tensorrt.version() == "tensorrt 10.13.3.9, compute capability 8.7, CUDA 12.6"
     assert tensorrt.prepare(MODEL, "f32") == MODEL
     assert api.calls[-1] == "Builder.build_serialized_network(network, config)"
 
 
-def test_a_plan_is_built_once(tmp_path: Path) -> None:
-    first, second, other = FakeTensorRt(), FakeTensorRt(), FakeTensorRt(__version__="10.14.0")
-    assert engine(first, PlanCache(tmp_path)).build(MODEL) == b"plan"
-    assert engine(second, PlanCache(tmp_path)).build(MODEL) == b"plan"
-    assert (len(first.calls) > 0, second.calls) == (True, [])
-    engine(other, PlanCache(tmp_path)).build(MODEL)
-    assert other.calls
-
-
-def test_kernel_timings_make_the_next_build_faster(tmp_path: Path) -> None:
-    api = FakeTensorRt()
-    tensorrt = engine(api, PlanCache(tmp_path))
-    tensorrt.build(MODEL)
-    tensorrt.build(classifier(seed=1).SerializeToString())
-    assert "BuilderConfig.set_timing_cache(b'+build', ignore_mismatch=False)" in api.calls
-    assert PlanCache(tmp_path).timings("sm8.7-trt10.13.3.9-cuda12.6") == b"+build+build"
-
-
-@pytest.mark.parametrize("damage", ["model.plan", "plan.json"])
-def test_a_damaged_plan_is_built_anew(tmp_path: Path, damage: str) -> None:
-    plans = PlanCache(tmp_path)
-    engine(FakeTensorRt(), plans).build(MODEL)
-    next(tmp_path.glob(f"*/{damage}")).write_bytes(b"half of i")
-    api = FakeTensorRt()
-    assert engine(api, plans).build(MODEL) == b"plan"
-    assert api.calls
-
-
-def test_a_plan_under_the_key_of_another_is_not_taken(tmp_path: Path) -> None:
-    plans = PlanCache(tmp_path)
-    plans.put("a", b"plan")
-    (tmp_path / "a").rename(tmp_path / "b")
-    assert (plans.get("a"), plans.get("b")) == (None, None)
+def test_what_was_proved_on_one_machine_is_not_taken_for_another() -> None:
+    orin, other = CudaDevice("8.7", "12.6"), FakeTensorRt(__version__="10.14.0")
+    hosts = [
+        TensorRtHost(FakeTensorRt(), orin),
+        TensorRtHost(other, orin),
+        TensorRtHost(FakeTensorRt(), CudaDevice("8.9", "12.6")),
+        TensorRtHost(FakeTensorRt(), CudaDevice("8.7", "12.8")),
+    ]
+    assert len({TensorRtEngine(host, (1, 4)).version() for host in hosts}) == 4
 
 
 def test_precision_is_written_in_the_graph() -> None:
@@ -148,7 +121,7 @@ def test_what_a_machine_has_is_found() -> None:
     orin = CudaDevice("8.7", "12.6")
     host = TensorRtHost.found(lambda: orin, FakeTensorRt)
     assert isinstance(host, TensorRtHost)
-    assert (host.device, host.kind) == (orin, "sm8.7-trt10.13.3.9-cuda12.6")
+    assert (host.device, host.kind) == (orin, "10.13.3.9, compute capability 8.7, CUDA 12.6")
 
 
 def test_what_a_machine_lacks_is_named() -> None:

@@ -167,6 +167,49 @@ def test_a_detector_that_lost_its_scores_fails() -> None:
     assert "0.0% of the answers agree at batch 1, expected 75.0% or more" in report.problems
 
 
+def quiet(factor: float) -> onnx.ModelProto:
+    """A detector whose scores are small."""
+    model = build(LARGE)
+    scores = next(each for each in model.graph.node if each.output[0] == "sigmoids")
+    scores.output[0] = "loud"
+    after = list(model.graph.node).index(scores) + 1
+    model.graph.node.insert(after, node("Mul", ["loud", "factor"], ["sigmoids"], name="quieten"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(factor, np.float32), "factor"))
+    return model
+
+
+def test_frames_that_show_nothing_are_compared_below_the_thresholds() -> None:
+    report = checked(detector(), grafted(build(LARGE), OPENVINO), pixels(LARGE, 3), threshold=1.0)
+    assert report.passed, report.text()
+    agreement = report.batches[0].agreement
+    assert agreement is not None
+    assert agreement.compared > 20
+    assert report.caveat is not None
+    assert "verified against the FP32 reference only below the thresholds: on 3 frames neither detects" in report.text()
+    assert "agrees with the FP32 reference" not in report.text()
+
+
+def test_lost_scores_are_found_below_the_thresholds() -> None:
+    report = checked(
+        detector(), grafted(changed(build(LARGE), "head", 0.0)), pixels(LARGE, 2), variant="int8", threshold=1.0
+    )
+    assert not report.passed
+    assert "of the surest candidates, all below their thresholds, agree at batch 1, expected 50.0%" in report.text()
+    assert report.caveat is None
+
+
+def test_where_nothing_can_be_compared_nothing_is_called_verified() -> None:
+    report = checked(detector_with(quiet(0.005)), detector_with(quiet(0.005)), pixels(LARGE, 2), variant="int8")
+    assert report.passed
+    assert report.text().startswith("int8 on onnxruntime")
+    assert "not verified against the FP32 reference: on 2 frames neither detects anything" in report.text()
+    assert "agrees" not in report.text()
+
+
+def test_two_plain_float_models_are_compared_value_by_value_whatever_they_detect() -> None:
+    assert checked(detector_with(quiet(0.005)), detector_with(quiet(0.005)), pixels(LARGE, 2)).caveat is None
+
+
 def test_what_follows_a_choice_is_not_compared() -> None:
     pixel_input = DETECTOR_INPUT.model_copy(update={"datatype": "UINT8", "layout": "NHWC"})
     reference = replace(grafted(build(LARGE)), input=pixel_input)

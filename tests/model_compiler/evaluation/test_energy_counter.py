@@ -33,3 +33,17 @@ def test_a_machine_that_does_not_count(tmp_path: Path) -> None:
     counter = EnergyCounter(tmp_path)
     assert not counter.available
     assert counter.joules_between(counter.read(), counter.read()) is None
+    assert counter.mean_watts(3600) is None
+
+
+def test_power_is_energy_over_the_time_that_passed(tmp_path: Path) -> None:
+    write_zone(tmp_path, "intel-rapl:0", 100)
+    times = iter([10.0, 10.25])
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        write_zone(tmp_path, "intel-rapl:0", 500_100)
+
+    assert EnergyCounter(tmp_path).mean_watts(0.2, wait=wait, clock=lambda: next(times)) == 2.0
+    assert waited == [0.2]

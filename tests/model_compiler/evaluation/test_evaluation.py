@@ -30,15 +30,19 @@ def detectors() -> Evaluation:
 
 
 def test_a_labelled_set_gives_differences(detectors: Evaluation) -> None:
-    found = detectors.against(BASELINE)
-    assert found[BASELINE] == detectors.results[BASELINE]
-    difference, speedup = found[FAST].difference, found[FAST].speedup
+    found = detectors.compared(FAST, BASELINE)
+    difference, speedup = found.difference, found.speedup
     assert difference is not None
     assert (difference.metric, difference.baseline, difference.frames) == ("mAP50", BASELINE, 120)
     assert -25 < difference.low < difference.points < difference.high < 0
-    assert found[FAST].agreement is None
+    assert found.agreement is None
+    assert found.deciding_frames == sum(len(truth) > 0 for truth in detectors.frames.truths_xyxy)
     assert speedup is not None
     assert (speedup.ratio, speedup.low, speedup.high) == pytest.approx((2.0, 1.9, 3.0))
+
+
+def test_the_baseline_is_not_compared_with_itself(detectors: Evaluation) -> None:
+    assert detectors.compared(BASELINE, BASELINE) == detectors.results[BASELINE]
 
 
 def test_an_unlabelled_set_gives_agreement(detectors: Evaluation) -> None:
@@ -48,6 +52,20 @@ def test_an_unlabelled_set_gives_agreement(detectors: Evaluation) -> None:
     assert found.agreement is not None
     assert found.agreement.name == "agreement_f1"
     assert 0.9 < found.agreement.value < 0.96  # 7/8 of the boxes: F1 is 2 * 7/8 / (1 + 7/8)
+
+
+def test_frames_that_show_nothing_do_not_count_as_agreement(detectors: Evaluation) -> None:
+    box = np.array([[0, 0, 9, 9, 0.9, 0]], np.float32)
+    quiet = Detections((box,) * 2 + (box[:0],) * 118, np.full(len(LABELS), 0.25))
+    evaluation = dataclasses.replace(
+        detectors,
+        predictions={BASELINE: quiet, FAST: quiet},
+        frames=dataclasses.replace(detectors.frames, labelled=False),
+    )
+    found = evaluation.compared(FAST, BASELINE)
+    assert found.agreement is not None
+    assert found.agreement.n == 120
+    assert found.deciding_frames == 2
 
 
 def test_what_was_not_timed_has_no_speedup(detectors: Evaluation) -> None:
@@ -77,4 +95,4 @@ def test_classifiers() -> None:
 def test_a_detector_is_not_compared_with_a_classifier(detectors: Evaluation) -> None:
     mixed = {**detectors.predictions, FAST: Classifications(np.eye(2))}
     with pytest.raises(TypeError, match="a detector cannot be compared with a classifier"):
-        dataclasses.replace(detectors, predictions=mixed).against(BASELINE)
+        dataclasses.replace(detectors, predictions=mixed).compared(FAST, BASELINE)

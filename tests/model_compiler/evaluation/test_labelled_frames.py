@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from model_compiler.errors import InputFileMissing
-from model_compiler.evaluation.errors import MislabelledFrame, NoFrames
+from model_compiler.errors import InputFileMissing, NoFrames, UnusableFrame
+from model_compiler.evaluation.errors import MislabelledFrame
 from model_compiler.evaluation.labelled_frames import read_labelled_frames
 from tests.model_compiler.evaluation.frame_sets import coco, write_coco_folder, write_picture
 
@@ -128,6 +128,13 @@ def test_too_few_pictures(tmp_path: Path) -> None:
     write_picture(tmp_path / "1.png")
     with pytest.raises(NoFrames, match=r"has 1 pictures .* at least 2"):
         read_labelled_frames(tmp_path, LABELS, "detection", count=2)
+
+
+def test_an_unlabelled_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
+    write_picture(tmp_path / "1.png")
+    (tmp_path / "2.png").write_bytes(b"no picture")
+    with pytest.raises(UnusableFrame, match=r"2\.png"):
+        read_labelled_frames(tmp_path, LABELS, "detection")
 
 
 def test_no_folder(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from model_compiler.graph.inspection import inspect_file, inspect_model
 from model_compiler.graph.inspection_text import inspection_json, inspection_text
 from model_compiler.graph.multiply_adds import count_multiply_adds
 from tests.model_compiler.proposal.exports import efficientnet, network, resnet, yolov8
+from tests.model_compiler.quantization import small_networks
 from tests.model_compiler.small_graphs import classifier, frames, graph, node, quantized
 
 GOLDEN = """\
@@ -81,6 +82,16 @@ def test_cost_of_a_gemm_and_of_the_batch() -> None:
     dynamic = efficientnet(size=64)
     assert count_multiply_adds(dynamic).total == count_multiply_adds(efficientnet(size=64, batch=1)).total
     assert count_multiply_adds(resnet(size=64)).uncounted == ()
+
+
+def test_the_cost_of_each_layer_is_known_by_what_it_gives() -> None:
+    found = count_multiply_adds(onnx.load_from_string(small_networks.classifier()))
+    assert found.by_output["stem_out"] == 16 * 16 * 8 * 3 * 9
+    assert found.by_output["conv0_out"] == 16 * 16 * 8 * 8 * 9
+    assert found.by_output["logits"] == 8 * 5
+    products = count_multiply_adds(onnx.load_from_string(small_networks.matrix_network()))
+    assert products.by_output["matrix0_out"] == 16 * 64 * 64
+    assert products.total == sum(products.by_output.values()) == 3 * 16 * 64 * 64 + 16 * 64 * 3
 
 
 def test_open_sizes_are_named() -> None:

@@ -78,7 +78,8 @@ def test_the_configuration_is_what_triton_reads(recipe: Recipe) -> None:
     )
     assert [sample.batch_size for sample in config.model_warmup] == [1, 4]
     assert list(config.model_warmup[1].inputs["images"].dims) == [160, 192, 3]
-    assert not config.instance_group
+    (group,) = config.instance_group
+    assert (group.kind, group.count) == (group.KIND_CPU, 0)
 
 
 def test_the_configuration_repeats_the_card(recipe: Recipe) -> None:

@@ -84,7 +84,7 @@ def test_a_tensorrt_plan_has_a_profile_and_a_cuda_graph_for_each_optimum() -> No
     assert (config.platform, config.backend, config.default_model_filename) == (
         "tensorrt_plan",
         "tensorrt",
-        "model.plan",
+        "model.onnx",
     )
     (group,) = config.instance_group
     assert (group.kind, list(group.profile), group.count, list(group.gpus)) == (group.KIND_GPU, ["0", "1"], 0, [])

@@ -215,7 +215,7 @@ def test_bad_files_are_refused_and_nothing_is_written(
         (["--labels", str(tmp_path / "none.txt")], "labels file"),
         (["--image", str(tmp_path / "none.jpg")], "picture"),
         (["--image", str(tmp_path / "photo.jpg")], "photo.jpg: The image cannot be decoded"),
-        (["--calibration", str(tmp_path / "empty")], "folder of frames"),
+        (["--calibration", str(tmp_path / "empty")], "has 0 pictures"),
     ):
         assert add(resnet(size=64), *options) == 1
         assert said in capsys.readouterr().err

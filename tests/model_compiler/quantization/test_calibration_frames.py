@@ -7,8 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from contracts.model_card import InputSpec
+from model_compiler.errors import InputFileMissing, NoFrames, UniformFrames, UnusableFrame
 from model_compiler.quantization.calibration_frames import CalibrationFrames, read_calibration_frames
-from model_compiler.quantization.errors import CalibrationFramesRefused, UnreadableFrame
+from model_compiler.quantization.errors import CalibrationFramesRefused
 from model_compiler.quantization.settings import QuantizationSettings
 from vision.prepare import prepare_frame
 
@@ -62,10 +63,10 @@ def test_the_hash_is_that_of_the_lines_of_sha256sum(tmp_path: Path) -> None:
 
 
 def test_a_missing_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(CalibrationFramesRefused, match="no such folder"):
+    with pytest.raises(InputFileMissing, match="folder of frames"):
         read(tmp_path / "missing")
     (tmp_path / "notes.txt").write_text("none")
-    with pytest.raises(CalibrationFramesRefused, match="no JPEG or PNG"):
+    with pytest.raises(NoFrames, match="has 0 pictures"):
         read(tmp_path)
 
 
@@ -87,12 +88,12 @@ def test_copies_are_counted_and_refused(tmp_path: Path) -> None:
 def test_frames_of_one_colour_are_refused(tmp_path: Path) -> None:
     write(tmp_path, 3)
     assert cv2.imwrite(str(tmp_path / "lid.jpg"), np.full((30, 50, 3), 17, np.uint8))
-    with pytest.raises(CalibrationFramesRefused, match=r"1 of 4 are of one colour, .*lid\.jpg"):
+    with pytest.raises(UniformFrames, match=r"1 of 4 are of one colour, .*lid\.jpg"):
         read(tmp_path)
 
 
 def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
     write(tmp_path, 2)
     (tmp_path / "broken.jpg").write_bytes((tmp_path / "001.jpg").read_bytes()[:40])
-    with pytest.raises(UnreadableFrame, match=r"broken\.jpg"):
+    with pytest.raises(UnusableFrame, match=r"broken\.jpg"):
         read(tmp_path)

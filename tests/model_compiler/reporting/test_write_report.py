@@ -8,8 +8,9 @@ from model_compiler.reporting.markdown import render_reports
 from model_compiler.reporting.pareto import pareto_front
 from model_compiler.reporting.variant_goals import variant_goals
 from model_compiler.reporting.write_report import write_report
-from tests.model_compiler.evaluation.variant_results import BASELINE, metric, performance, variant
-from tests.model_compiler.reporting.made_up_report import report
+from model_compiler.selection import Selection
+from tests.model_compiler.evaluation.variant_results import BASELINE, difference, int8, metric, performance, variant
+from tests.model_compiler.reporting.made_up_report import judged, report
 
 
 def test_a_page_and_a_picture_for_each_build(tmp_path: Path) -> None:
@@ -50,6 +51,19 @@ def test_the_page_tells_what_was_chosen_and_why_the_others_were_not() -> None:
     assert "| min-max | mAP50 0.710 [0.690, 0.730] | -4.00 points [-4.90, -3.10] | – | " in page  # noqa: RUF001
     assert "| f32-onnxruntime | 0.800 | 0.700 |" in page
     assert "- int8: 3 nodes stay float" in page
+
+
+def test_what_was_not_shown_is_told() -> None:
+    few = judged(int8(difference=difference(0.0, 0.0, 0.0, frames=50)))
+    found = Selection(results={few.name: few}, chosen=few.name, reason="").with_caveats({few.name: ("not verified",)})
+    variants = (judged(variant()), found.results[few.name])
+    page = render_reports([report(variants=variants, range_methods=())], ["picture.png"])
+    assert "| inside, accuracy not proven |" in page
+    told = page[page.index("Not shown:") :].splitlines()[2:4]
+    assert told[0] == "- int8-onnxruntime: not verified"
+    assert told[1].startswith("- int8-onnxruntime: max_accuracy_drop_points: mAP50 +0.00 points")
+    assert told[1].endswith("there are 50: not proven")
+    assert "Not shown:" not in render_reports([report()], ["picture.png"])
 
 
 def test_every_table_is_rectangular() -> None:

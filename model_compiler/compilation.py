@@ -1,0 +1,89 @@
+"""A recipe compiled for one hardware class, and the report on it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from contracts.hardware_class import HardwareClass
+from model_compiler.artifact import Artifact
+from model_compiler.errors import CompileError
+from model_compiler.evaluation.labelled_frames import LabelledFrames
+from model_compiler.graft_comparison import compare_with_plain
+from model_compiler.machine_profile import read_machine_profile
+from model_compiler.pipeline import Sources, Workshop
+from model_compiler.range_methods import compare_range_methods
+from model_compiler.recipe import Recipe
+from model_compiler.reporting.build_report import BuildReport
+from model_compiler.reporting.goal import Goal
+from model_compiler.selection import Selection
+from model_compiler.variant import BuildVariant
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """Everything that was made and measured.
+
+    Attributes:
+        recipe: What was asked for.
+        target: The hardware class.
+        sources: What the variants began with.
+        made: The variants, packaged.
+        refused: Those that could not be made.
+        selection: What was measured and chosen.
+        frames: What it was measured on; None where nothing was.
+    """
+
+    recipe: Recipe
+    target: HardwareClass
+    sources: Sources
+    made: Mapping[BuildVariant, Artifact]
+    refused: Mapping[BuildVariant, CompileError]
+    selection: Selection
+    frames: LabelledFrames | None
+
+    @property
+    def winner(self) -> Artifact | None:
+        """The chosen variant; None where none is inside the gate."""
+        found = [artifact for variant, artifact in self.made.items() if str(variant) == self.selection.chosen]
+        return found[0] if found else None
+
+    def report(self, workshop: Workshop) -> BuildReport | None:
+        """Everything measured, with the comparisons that the recipe asks for; None where nothing was measured.
+
+        Raises:
+            CompileError: What is compared cannot be made or measured.
+        """
+        recipe, selection, frames = self.recipe, self.selection, self.frames
+        if recipe.evaluation is None or frames is None:
+            return None
+        variants = tuple(selection.results.values())
+        floats = [result.name for result in variants if result.difference is None and result.agreement is None]
+        whole, winner = next(iter(self.sources.values())), self.winner
+        goals: tuple[Goal, ...] = ()
+        if recipe.compare_plain_graph and winner is not None:
+            goals = compare_with_plain(winner, self.sources, recipe, workshop, frame_count=len(frames))
+        return BuildReport(
+            model=recipe.model,
+            version=recipe.version,
+            hardware_class=self.target.name,
+            task=recipe.task,
+            measured_on=read_machine_profile().hardware_class,
+            dataset=recipe.evaluation.frames.name,
+            dataset_sha256=frames.sha256,
+            frames=len(frames),
+            labelled=frames.labelled,
+            baseline=(floats or [variants[0].name])[0],
+            variants=variants,
+            refused={str(variant): str(reason) for variant, reason in self.refused.items()},
+            chosen=selection.chosen,
+            choice_reason=selection.reason,
+            gate=recipe.gate,
+            goals=goals,
+            teacher=recipe.teacher or "",
+            range_methods=compare_range_methods(whole, recipe, workshop) if recipe.compare_range_methods else (),
+            notes=tuple(self._notes()),
+        )
+
+    def _notes(self) -> Iterator[str]:
+        for pruned, source in self.sources.items():
+            for note in (note for record in source.facts.history for note in record.notes):
+                yield f"pruned: {note}" if pruned else note

@@ -1,0 +1,109 @@
+"""``outpost-compile build`` with frames and weights that cannot be right: a sentence, and nothing is written."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+import yaml
+
+from model_compiler.__main__ import main
+from tests.model_compiler.proposal.exports import resnet
+from tests.model_compiler.tiny_detectors import LARGE, build
+
+INT8 = {"variant": "int8", "backend": "onnxruntime"}
+
+
+class Workplace:
+    """A folder with a detector, its recipe and frames, to be spoilt."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.model = build(LARGE)
+        self.frames = folder / "frames"
+        self.frames.mkdir()
+        for index in range(3):
+            self.frame(f"{index}.png", np.random.default_rng(index).integers(0, 256, (20, 30, 3)))
+        self.recipe: dict[str, Any] = {
+            "model": "parts",
+            "version": "1.0.0",
+            "onnx": "model.onnx",
+            "labels": ["a", "b", "c", "d", "e"],
+            "calibration": {"frames": "frames", "count": 3, "allow_few_frames": True},
+            "evaluation": {"frames": "frames"},
+            "targets": {"x86-cpu": {"variants": [INT8]}},
+        }
+
+    def frame(self, name: str, pixels: Any) -> None:
+        path = self.frames / name
+        path.parent.mkdir(exist_ok=True)
+        assert cv2.imwrite(str(path), np.asarray(pixels, np.uint8))
+
+    def build(self) -> int:
+        onnx.save_model(self.model, self.folder / "model.onnx")
+        (self.folder / "recipe.yaml").write_text(yaml.safe_dump(self.recipe))
+        folders = ("--output", str(self.folder / "builds"), "--cache", str(self.folder / "cache"))
+        return main(["build", str(self.folder / "recipe.yaml"), *folders])
+
+
+def _empty(place: Workplace) -> None:
+    (place.folder / "nothing").mkdir()
+    place.recipe["calibration"] |= {"frames": "nothing"}
+
+
+def _empty_for_a_trainer(place: Workplace) -> None:
+    _empty(place)
+    place.recipe |= {"onnx": None, "trainer": {"command": ["no-such-trainer"], "network": "n", "weights": "w"}}
+
+
+def _constant(place: Workplace) -> None:
+    place.frame("lid.png", np.full((20, 30, 3), 17))
+
+
+def _unknown_sub_folder(place: Workplace) -> None:
+    place.model = resnet(size=64)
+    place.recipe |= {"task": "classification"}
+    for path in place.frames.iterdir():
+        path.unlink()
+    for index, name in enumerate(("a", "crackk")):
+        place.frame(f"{name}/{index}.png", np.random.default_rng(index).integers(0, 256, (20, 30, 3)))
+
+
+def _unknown_category(place: Workplace) -> None:
+    images = [{"id": index, "file_name": f"{index}.png", "width": 30, "height": 20} for index in range(3)]
+    boxes = [{"id": 0, "image_id": 0, "category_id": 0, "bbox": [1, 1, 5, 5]}]
+    content = {"images": images, "annotations": boxes, "categories": [{"id": 0, "name": "crackk"}]}
+    (place.frames / "labels.coco.json").write_text(json.dumps(content))
+
+
+def _nan_weights(place: Workplace) -> None:
+    weight = next(weight for weight in place.model.graph.initializer if len(weight.dims) == 4)
+    values = np.full(list(weight.dims), np.nan, np.float32)
+    weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_empty, "nothing has 0 pictures"),
+        (_empty_for_a_trainer, "nothing has 0 pictures"),
+        (_constant, "lid.png"),
+        (_unknown_sub_folder, "'crackk' is not among the labels"),
+        (_unknown_category, "'crackk'"),
+        (_nan_weights, "NaN"),
+    ],
+)
+def test_it_is_said_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[Workplace], None], message: str
+) -> None:
+    place = Workplace(tmp_path)
+    spoil(place)
+    assert place.build() == 1
+    said = capsys.readouterr().err
+    assert message in said.splitlines()[-1]
+    assert "quantize" not in said
+    assert not (tmp_path / "builds").exists()
