@@ -54,13 +54,14 @@ class Frames:
 
 
 def main() -> None:
-    """Measure every seed, and write `distillation.json`, `distillation.md` and the goal of the report after each."""
+    """Measure every seed, and write `distillation.json`, `distillation.md` after each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--frames", type=int, default=1500, help="of each training (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--heldout", type=int, default=1000, help="frames to measure on (default: %(default)s)")
     parser.add_argument("--cache", type=Path, default=Path("var/training/cache"), help="default: %(default)s")
+    parser.add_argument("--goals", type=Path, default=RESULTS / "models", help="folder for its line of the report")
     options = parser.parse_args()
     keep_freed_memory()
     budget = Budget(options.frames, options.epochs, options.heldout)
@@ -79,6 +80,7 @@ def main() -> None:
         rows.append(row)
         _write(rows, budget)
         print(row, flush=True)
+    _write_goal([row["taught"] - row["alone"] for row in rows], budget, options.goals)
 
 
 def _alone() -> TrainingTask:
@@ -114,7 +116,6 @@ def _write(rows: list[dict[str, float]], budget: Budget) -> None:
         f"augmentation and learning rate are equal. mAP50 on the first {budget.heldout:,} held-out frames. "
         f"{machine_name()}."
     )
-    _write_goal(gains, budget)
     lines = [
         "# Distillation against training alone",
         "",
@@ -133,18 +134,18 @@ def _write(rows: list[dict[str, float]], budget: Budget) -> None:
     (RESULTS / "distillation.md").write_text("\n".join(lines) + "\n")
 
 
-def _write_goal(gains: list[float], budget: Budget) -> None:
-    """One line for `outpost-compile report`."""
+def _write_goal(gains: list[float], budget: Budget, folder: Path) -> None:
+    """One line for `outpost-compile report`: every seed has to gain."""
     each = ", ".join(f"{100 * gain:+.2f}" for gain in gains)
     goal = {
-        "name": "mAP50 that the teacher adds to the same training of the student",
+        "name": f"mAP50 that the teacher adds to the same training of the student, least of {len(gains)} seeds",
         "target": 0.0,
-        "value": 100 * sum(gains) / len(gains),
+        "value": 100 * min(gains),
         "unit": "points",
         "at_least": True,
-        "note": f"mean of {len(gains)} seeds ({each}) on {budget.heldout:,} frames; benchmarks/results/distillation.md",
+        "note": f"{each} on {budget.heldout:,} frames; benchmarks/results/distillation.md",
     }
-    (RESULTS / "models" / "distillation.goals.json").write_text(json.dumps([goal], indent=1) + "\n")
+    (folder / "distillation.goals.json").write_text(json.dumps([goal], indent=1) + "\n")
 
 
 if __name__ == "__main__":

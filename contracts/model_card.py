@@ -124,6 +124,7 @@ class ModelCard(CardPart):
     metrics: tuple[Metric, ...] = ()
     files: dict[str, Sha256] = Field(default_factory=dict, description="sha256 of every file under 1/, by path")
     variant: Variant = "f32"
+    pruned: bool = Field(default=False, description="whether channels were removed")
     parameter_count: int | None = Field(default=None, ge=1)
     reference_sha256: Sha256 | None = Field(default=None, description="the plain FP32 model it was made from")
     quantization: Quantization | None = None

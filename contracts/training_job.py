@@ -58,7 +58,8 @@ class TrainingResult(BaseModel):
     Attributes:
         weights: The network as it is now, in the trainer's form.
         onnx: The plain FP32 model with an open batch axis, of an ``export``.
-        parity: Of an ``export``: largest difference between the trainer's own outputs and the ONNX, by batch size.
+        parity: Of an ``export``: largest difference between the trainer's own outputs and the ONNX, by batch size;
+            boxes as a share of the input's width.
         notes: What there is to tell, a line each.
 
     Whoever reads it compares ``stated_sha256`` with the files before using them.
@@ -81,6 +82,8 @@ class TrainingResult(BaseModel):
     def _states_the_hash_of_its_model(self) -> Self:
         if (self.onnx is None) != (self.onnx_sha256 is None):
             raise ValueError("onnx and onnx_sha256 belong together")
+        if self.action == "export" and self.onnx is None:
+            raise ValueError("action 'export' needs onnx and onnx_sha256")
         return self
 
     @property

@@ -12,7 +12,7 @@ from model_compiler.machine_profile import read_machine_profile
 from model_compiler.pipeline import Sources, Workshop
 from model_compiler.range_methods import compare_range_methods
 from model_compiler.recipe import Recipe
-from model_compiler.reporting.build_report import BuildReport
+from model_compiler.reporting.build_report import BuildReport, RangeMethodResult
 from model_compiler.reporting.goal import Goal
 from model_compiler.selection import Selection
 from model_compiler.variant import BuildVariant
@@ -47,20 +47,13 @@ class Compilation:
         return found[0] if found else None
 
     def report(self, workshop: Workshop) -> BuildReport | None:
-        """Everything measured, with the comparisons that the recipe asks for; None where nothing was measured.
-
-        Raises:
-            CompileError: What is compared cannot be made or measured.
-        """
+        """Everything measured, with the comparisons that the recipe asks for; None where nothing was measured."""
         recipe, selection, frames = self.recipe, self.selection, self.frames
         if recipe.evaluation is None or frames is None:
             return None
         variants = tuple(selection.results.values())
         floats = [result.name for result in variants if result.difference is None and result.agreement is None]
-        whole, winner = next(iter(self.sources.values())), self.winner
-        goals: tuple[Goal, ...] = ()
-        if recipe.compare_plain_graph and winner is not None:
-            goals = compare_with_plain(winner, self.sources, recipe, workshop, frame_count=len(frames))
+        methods, plain, failed = self._comparisons(frames, workshop)
         return BuildReport(
             model=recipe.model,
             version=recipe.version,
@@ -77,11 +70,31 @@ class Compilation:
             chosen=selection.chosen,
             choice_reason=selection.reason,
             gate=recipe.gate,
-            goals=goals,
+            goals=plain,
             teacher=recipe.teacher or "",
-            range_methods=compare_range_methods(whole, recipe, workshop) if recipe.compare_range_methods else (),
-            notes=tuple(self._notes()),
+            range_methods=methods,
+            notes=(*self._notes(), *failed),
         )
+
+    def _comparisons(
+        self, frames: LabelledFrames, workshop: Workshop
+    ) -> tuple[tuple[RangeMethodResult, ...], tuple[Goal, ...], tuple[str, ...]]:
+        """Ranges, grafted against plain, and why one of them could not be: that costs nobody the build."""
+        methods: tuple[RangeMethodResult, ...] = ()
+        plain: tuple[Goal, ...] = ()
+        failed = list[str]()
+        recipe, winner = self.recipe, self.winner
+        try:
+            if recipe.compare_range_methods:
+                methods = compare_range_methods(next(iter(self.sources.values())), recipe, workshop)
+        except CompileError as error:
+            failed.append(f"ranges could not be compared: {error}")
+        try:
+            if recipe.compare_plain_graph and winner is not None:
+                plain = compare_with_plain(winner, self.sources, frames, recipe, workshop)
+        except CompileError as error:
+            failed.append(f"the plain graph could not be compared: {error}")
+        return methods, plain, tuple(failed)
 
     def _notes(self) -> Iterator[str]:
         for pruned, source in self.sources.items():

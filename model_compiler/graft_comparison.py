@@ -1,11 +1,13 @@
 """What the grafted graph saves end to end against the plain export of the same variant."""
 
+from dataclasses import replace
+
 from pydantic import BaseModel, ConfigDict
 
 from model_compiler.artifact import Artifact
 from model_compiler.evaluation.evaluation import speedup
+from model_compiler.evaluation.labelled_frames import LabelledFrames
 from model_compiler.evaluation.variant_result import Speedup
-from model_compiler.evaluation_frames import evaluation_frames
 from model_compiler.measured_builds import measure_builds, measuring_facts
 from model_compiler.pipeline import Sources, Workshop, make_variants
 from model_compiler.recipe import Recipe
@@ -26,16 +28,16 @@ class GraftComparison(BaseModel):
 
 
 def compare_with_plain(
-    grafted: Artifact, sources: Sources, recipe: Recipe, workshop: Workshop, *, frame_count: int
+    grafted: Artifact, sources: Sources, frames: LabelledFrames, recipe: Recipe, workshop: Workshop
 ) -> tuple[Goal, ...]:
     """Make the variant once more without grafting, and measure both through the gateway.
 
     Args:
         grafted: The packaged variant.
         sources: What it was made from.
-        recipe: Its evaluation frames are used; without them there is nothing to compare.
+        frames: Pictures to ask about.
+        recipe: Says how both are made and measured.
         workshop: Where and with what.
-        frame_count: How many evaluation frames there are.
 
     Raises:
         CompileError: The plain form cannot be made or measured.
@@ -47,15 +49,15 @@ def compare_with_plain(
     made, refused = make_variants(sources, [variant], named, workshop)
     if refused:
         raise refused[variant]
-    settings = recipe.evaluation.model_copy(update={"count": min(FRAMES, frame_count)})
-    frames = evaluation_frames(recipe, settings)
+    settings = recipe.evaluation
+    few = replace(frames, frames=frames.frames[:FRAMES], labelled=False)
     builds = {GRAFTED: grafted, PLAIN: made[variant]}
 
     def compare() -> GraftComparison:
-        evaluation = measure_builds(builds, frames, settings, workshop)
+        evaluation = measure_builds(builds, few, settings, workshop)
         return GraftComparison(speedup=speedup(evaluation.results[GRAFTED], evaluation.results[PLAIN]))
 
-    found = workshop.once("grafted against plain", measuring_facts(builds, frames, settings), GraftComparison, compare)
+    found = workshop.once("grafted against plain", measuring_facts(builds, few, settings), GraftComparison, compare)
     return () if found.speedup is None else (_goal(found.speedup, str(variant)),)
 
 

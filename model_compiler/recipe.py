@@ -65,13 +65,14 @@ class Distillation(_RecipePart):
         teacher_network, teacher_weights: What it learns from.
         temperature: Softens both outputs; the loss is scaled by its square.
         alpha: Share of the teacher in the loss; the rest is the task's own.
+        epochs: None leaves them to the trainer.
     """
 
     teacher_network: str
     teacher_weights: Path
-    temperature: float = Field(default=4.0, gt=0.0)
+    temperature: float = Field(default=2.0, gt=0.0)
     alpha: float = Field(default=0.5, ge=0.0, le=1.0)
-    epochs: int = Field(default=10, ge=1)
+    epochs: int | None = Field(default=None, ge=1)
 
 
 class Pruning(_RecipePart):
@@ -79,12 +80,12 @@ class Pruning(_RecipePart):
 
     Attributes:
         parameter_reduction: Channels are removed until this share of the parameters is gone.
-        epochs: Of the fine-tuning after it.
+        epochs: Of the fine-tuning after it; None leaves them to the trainer.
         weights: The trainer's file of a network that was pruned before; it is taken as it is.
     """
 
     parameter_reduction: float = Field(default=0.45, gt=0.0, lt=1.0)
-    epochs: int = Field(default=4, ge=1)
+    epochs: int | None = Field(default=None, ge=1)
     weights: Path | None = None
 
 

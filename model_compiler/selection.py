@@ -59,13 +59,14 @@ def select(
         load_seconds=target.latency.ceiling_load_seconds,
         memory_mb=target.memory.models_ceiling_bytes / 1e6,
     )
+    has_float = any(variant.is_float_baseline for variant in variants)
     judged: dict[str, VariantResult] = {}
     for variant in variants:
         name, baseline = str(variant), baseline_of(variant, variants)
         result = evaluation.compared(name, baseline)
         verdict = judge(
             gate,
-            baseline=evaluation.results[baseline],
+            baseline=evaluation.results[baseline] if has_float else None,
             candidate=result,
             measured_on=measured_on,
             built_for=target.name,
@@ -87,8 +88,7 @@ def _best(inside: Sequence[str], judged: Mapping[str, VariantResult], measured_o
 
 
 def baseline_of(variant: BuildVariant, variants: Sequence[BuildVariant]) -> str:
-    """The float variant that another one is compared with."""
+    """The float variant that another one is compared with; itself where there is none."""
     floats = [other for other in variants if other.is_float_baseline]
     own = [other for other in floats if other.backend == variant.backend]
-    # itself where there is no float one: the gate then fails it for want of one
     return str((own or floats or [variant])[0])

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from model_compiler.artifact import Artifact, ArtifactFacts
-from model_compiler.library_versions import library_versions
+from model_compiler.library_versions import code_sha256, library_versions
 from model_compiler.packaging.build_directory import write_file
 
 FORMAT = 1
@@ -51,6 +51,7 @@ class StageCache:
         facts = {
             "format": FORMAT,
             "libraries": library_versions(),
+            "code": code_sha256(),
             "stage": stage,
             "artifact": None if artifact is None else artifact.identity,
             "depends_on": depends_on,

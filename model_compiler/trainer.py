@@ -1,10 +1,12 @@
 """Asks a trainer, another program, for what only it can do: export, prune, distil."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +17,9 @@ from model_compiler.errors import TrainerFailed
 from model_compiler.packaging.build_directory import write_file
 from model_compiler.parent_death import end_with_parent
 from model_compiler.validation_problems import problems_of
+
+PARITY_LIMIT = 1e-4
+"""Largest difference between a network and its ONNX, of scores and of boxes as a share of the input's width."""
 
 
 class Trainer(Protocol):
@@ -43,7 +48,8 @@ class TrainerCommand:
         """See ``Trainer.work``; the trainer's progress and complaints go to this process's standard error.
 
         Raises:
-            TrainerFailed: It is not installed, it failed, or it left no result whose files are what it says.
+            TrainerFailed: It is not installed, it failed, it left no result of this job whose files are what it says,
+                or it exported something else than its network.
         """
         program = self._program()
         path = job.output / "job.json"
@@ -52,7 +58,7 @@ class TrainerCommand:
             [program, *self._command[1:], "work", str(path)],
             stdout=sys.stderr,
             check=False,
-            preexec_fn=end_with_parent,
+            preexec_fn=partial(end_with_parent, os.getpid()),
         )
         if done.returncode != 0:
             raise TrainerFailed(self._command, job.action, f"exit code {done.returncode}; it says why above")
@@ -68,11 +74,24 @@ class TrainerCommand:
         except ValidationError as error:
             problems = "; ".join(problems_of(error, TrainingResult))
             raise self._unusable(job, f"its {RESULT_FILE} cannot be read: {problems}") from error
+        if result.action != job.action:
+            raise self._unusable(job, f"its {RESULT_FILE} is that of another action, {result.action!r}")
         for path, digest in stated.items():
             if found[path] != digest:
                 problem = f"{path} was cut short or replaced: its sha256 is {found[path]}, {RESULT_FILE} says {digest}"
                 raise self._unusable(job, problem)
+        if job.action == "export":
+            self._require_parity(result)
         return result
+
+    def _require_parity(self, result: TrainingResult) -> None:
+        if not result.parity:
+            problem = f"{RESULT_FILE} does not say by how much the ONNX differs from the network (parity, by batch)"
+            raise TrainerFailed(self._command, result.action, problem)
+        for batch, difference in result.parity.items():
+            if not difference <= PARITY_LIMIT:  # NaN too
+                problem = f"the ONNX differs from the network by {difference:.1e} at batch {batch}"
+                raise TrainerFailed(self._command, result.action, f"{problem} ({PARITY_LIMIT:.0e} is allowed)")
 
     def _unusable(self, job: TrainingJob, problem: str) -> TrainerFailed:
         advice = f"delete {job.output} and run the same command again, which repeats this job"

@@ -43,7 +43,7 @@ def train_and_export(
     weights, notes = ready or source.weights, list[str]()
     if source.distill is not None and not source.distill.teacher_weights.is_file():
         raise InputFileMissing(source.distill.teacher_weights, "weights of the teacher")
-    onnx_path = weights
+    onnx_path = Path()
     for action in ("export",) if ready is not None else _actions(source, pruned):
         if not weights.is_file():
             raise InputFileMissing(weights, "weights")
@@ -54,7 +54,7 @@ def train_and_export(
         result = trainer.work(job)
         notes += (f"{action}: {result.parameter_count:,} parameters", *result.notes)
         weights = job.output / result.weights
-        onnx_path = job.output / (result.onnx or "model.onnx")
+        onnx_path = job.output / (result.onnx or "")
     return onnx_path, tuple(notes)
 
 

@@ -12,6 +12,7 @@ from model_training.export import ExportMismatch
 from model_training.frame_distribution import SPLIT_SEEDS
 from model_training.frame_folder import choose_samples, write_class_folders, write_frames
 from model_training.job import TRAIN_FRAMES, JobUnreadable, TeacherOfAnotherKind, do_job, read_job
+from model_training.job_folder import FolderInUse, OtherTrainingKept
 from model_training.networks import CLASSIFIER, UnknownNetwork
 from model_training.pruning import NothingToPrune
 from model_training.recipe import (
@@ -30,14 +31,17 @@ from model_training.weights_file import WeightsUnreadable
 
 REFUSALS = (
     ExportMismatch,
+    FolderInUse,
     JobUnreadable,
     NothingToPrune,
+    OtherTrainingKept,
     TeacherOfAnotherKind,
     TrainingDiverged,
     UnknownNetwork,
     WeightsUnreadable,
     OSError,
 )
+MADE_BY_TRAINING = (".npz", ".onnx", ".pt")
 DERIVED = ("distilled", *(f"pruned-{name}" for name in PRUNED))
 EXAMPLES = """examples:
   outpost-train all                            make the demo models, as `make train` does
@@ -59,7 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.act(options)
     except FileNotFoundError as error:
-        print(f"{error.filename or error} is missing: train and export the model first", file=sys.stderr)
+        missing = str(error.filename or error)
+        advice = ": train and export the model first" if missing.endswith(MADE_BY_TRAINING) else ""
+        print(f"outpost-train: {missing} is missing{advice}", file=sys.stderr)
         return 1
     except REFUSALS as error:
         print(f"outpost-train: {error}", file=sys.stderr)
@@ -100,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = verbs.add_parser("evaluate", help="measure an exported model: mAP or top-1 with bootstrap intervals")
     _add_model(evaluate, also=DERIVED)
     evaluate.add_argument("--split", choices=sorted(SPLIT_SEEDS), default="heldout", help="default: %(default)s")
-    evaluate.add_argument("--frames", type=int, default=HELDOUT_FRAMES, help="default: %(default)s")
+    evaluate.add_argument("--frames", type=_positive_integer, default=HELDOUT_FRAMES, help="default: %(default)s")
     evaluate.set_defaults(act=_evaluate)
     every = verbs.add_parser("all", help="train, export and evaluate all models")
     _add_training_options(every)
@@ -112,7 +118,7 @@ def _add_frames(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     frames = verbs.add_parser("frames", help="write frames as JPEG with COCO labels")
     frames.add_argument("out", type=Path, help="folder to write")
     frames.add_argument("--split", choices=sorted(SPLIT_SEEDS), default="samples", help="default: %(default)s")
-    frames.add_argument("--count", type=int, default=8, help="number of frames (default: %(default)s)")
+    frames.add_argument("--count", type=_positive_integer, default=8, help="number of frames (default: %(default)s)")
     frames.add_argument("--samples", action="store_true", help="choose eight frames that show the range instead")
     frames.add_argument(
         "--layout",
@@ -141,15 +147,24 @@ def _add_model(parser: argparse.ArgumentParser, *, also: tuple[str, ...] = ()) -
 
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--epochs", type=int, help="rounds over the frames (default: the recipe's)")
-    parser.add_argument("--train-frames", type=int, default=TRAIN_FRAMES, help="default: %(default)s")
+    parser.add_argument("--epochs", type=_positive_integer, help="rounds over the frames (default: the recipe's)")
+    parser.add_argument("--train-frames", type=_positive_integer, default=TRAIN_FRAMES, help="default: %(default)s")
 
 
 def _positive(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
     return value
+
+
+def _positive_integer(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 999999999, got {text}")
+    return int(text)
 
 
 def _frames(options: argparse.Namespace) -> None:
@@ -188,13 +203,7 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    metrics = write_metrics(
-        Workshop(options.folder),
-        options.model,
-        split=options.split,
-        frames=options.frames,
-        train_frames=getattr(options, "train_frames", TRAIN_FRAMES),
-    )
+    metrics = write_metrics(Workshop(options.folder), options.model, split=options.split, frames=options.frames)
     accuracy = metrics["accuracy"]
     intervals = accuracy["intervals"] if "intervals" in accuracy else {"top1": accuracy["top1"]}
     for name, interval in intervals.items():

@@ -21,6 +21,7 @@ class Checkpoint:
         model, average, best, optimizer: state dictionaries of the net, its moving average, that average after the epoch
             with the lowest validation loss, and the optimizer.
         history: one row an epoch: column name to value.
+        frames: what it learns from; None in files that do not say it.
     """
 
     network: str
@@ -31,6 +32,7 @@ class Checkpoint:
     best: dict[str, Any]
     optimizer: dict[str, Any]
     history: list[dict[str, float]]
+    frames: int | None = None
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:

@@ -1,23 +1,20 @@
 """Renders a split of synthetic frames with a pool of processes, through JPEG and the serving preparation."""
 
-import multiprocessing
-import os
-import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from model_training.file_lock import file_lock
 from model_training.frame_cache import FrameCache, cache_paths, open_cache
 from model_training.frame_distribution import SPLIT_SEEDS
 from model_training.frame_generator import generate_frame
 from model_training.network_settings import INPUT_HEIGHT, INPUT_WIDTH
+from model_training.rendering_pool import rendering_pool
 from vision.prepare import prepare_frame
 
 CHUNK = 16
@@ -36,6 +33,8 @@ class RenderedChunk:
 def render_split(split: str, count: int, folder: Path, *, processes: int | None = None) -> FrameCache:
     """Return the first `count` frames of a split, rendering them unless the cache has them.
 
+    Where another process renders the same ones, it waits and takes those.
+
     Args:
         split: a key of `SPLIT_SEEDS`.
         count: number of frames.
@@ -48,9 +47,9 @@ def render_split(split: str, count: int, folder: Path, *, processes: int | None 
     seed = SPLIT_SEEDS[split]
     images_path, labels_path = cache_paths(folder, split, seed, count)
     if not labels_path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        chunks = _render_all(split, seed, count, images_path, processes or os.cpu_count() or 1)
-        _write_labels(chunks, labels_path)
+        with file_lock(labels_path.with_suffix(".lock"), wait=True):
+            if not labels_path.exists():
+                _write_labels(_render_all(split, seed, count, images_path, processes), labels_path)
     return open_cache(images_path, labels_path)
 
 
@@ -72,18 +71,14 @@ def render_prepared(
     return boxes, classes, places, frame.plan.hard_kind is not None
 
 
-def _render_all(split: str, seed: int, count: int, images_path: Path, processes: int) -> list[RenderedChunk]:
+def _render_all(split: str, seed: int, count: int, images_path: Path, processes: int | None) -> list[RenderedChunk]:
     shape = (count, INPUT_HEIGHT, INPUT_WIDTH, 3)
     # Untyped in numpy 1, typed in numpy 2.
     open_memmap: Callable[..., np.memmap[Any, np.dtype[np.uint8]]] = np.lib.format.open_memmap
     open_memmap(images_path, mode="w+", dtype=np.uint8, shape=shape).flush()
     starts = range(0, count, CHUNK)
-    context = multiprocessing.get_context("spawn")
     chunks = []
-    with (
-        ProcessPoolExecutor(processes, mp_context=context, initializer=_begin_worker) as pool,
-        Progress() as progress,
-    ):
+    with rendering_pool(processes) as pool, Progress() as progress:
         task = progress.add_task(f"render {split}", total=count)
         jobs = [pool.submit(_render_chunk, images_path, seed, start, min(start + CHUNK, count)) for start in starts]
         for job in jobs:
@@ -91,19 +86,6 @@ def _render_all(split: str, seed: int, count: int, images_path: Path, processes:
             chunks.append(chunk)
             progress.advance(task, len(chunk.boxes_xyxy))
     return chunks
-
-
-def _begin_worker() -> None:
-    """One thread, and an end with the training: a pool does not notice that its owner was killed."""
-    cv2.setNumThreads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _render_chunk(images_path: Path, seed: int, start: int, stop: int) -> RenderedChunk:

@@ -1,18 +1,17 @@
 """Writes frames as JPEG files with a COCO document beside them."""
 
 import json
-import multiprocessing
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from rich.progress import track
 
+from model_training.atomic_file import write_atomically
 from model_training.coco_labels import Box, coco_document
 from model_training.frame_generator import generate_frame
 from model_training.part_labels import PART_LABELS, part_label
+from model_training.rendering_pool import rendering_pool
 
 MAX_SAMPLE_BYTES = 250_000
 
@@ -31,12 +30,12 @@ def write_frames(folder: Path, seed: int, indices: Sequence[int], *, processes: 
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with rendering_pool(processes) as pool:
         made = pool.map(partial(_write_frame, folder, seed), indices, chunksize=8)
         for index, labels in zip(indices, track(made, description="frames", total=len(indices)), strict=True):
             rows.append((index, _name(index), labels))
     path = folder / "labels.coco.json"
-    _replace(path, (json.dumps(coco_document(rows), indent=1) + "\n").encode())
+    write_atomically(path, (json.dumps(coco_document(rows), indent=1) + "\n").encode())
     return path
 
 
@@ -47,7 +46,7 @@ def write_class_folders(folder: Path, seed: int, indices: Sequence[int], *, proc
     """
     for label in PART_LABELS:
         (folder / label).mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with rendering_pool(processes) as pool:
         made = pool.map(partial(_write_classified_frame, folder, seed), indices, chunksize=8)
         for _ in track(made, description="frames", total=len(indices)):
             pass
@@ -56,23 +55,17 @@ def write_class_folders(folder: Path, seed: int, indices: Sequence[int], *, proc
 
 def _write_frame(folder: Path, seed: int, index: int) -> list[tuple[int, Box]]:
     frame = generate_frame(seed, index)
-    _replace(folder / _name(index), frame.jpeg())
+    write_atomically(folder / _name(index), frame.jpeg())
     return [(label.class_index, label.box_xyxy) for label in frame.labels]
 
 
 def _write_classified_frame(folder: Path, seed: int, index: int) -> None:
     frame = generate_frame(seed, index)
-    _replace(folder / part_label(frame.labels) / _name(index), frame.jpeg())
+    write_atomically(folder / part_label(frame.labels) / _name(index), frame.jpeg())
 
 
 def _name(index: int) -> str:
     return f"frame-{index:05d}.jpg"
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
 
 
 def choose_samples(seed: int, *, search: int = 400) -> list[int]:

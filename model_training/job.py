@@ -1,7 +1,6 @@
 """Jobs from files: what the compiler asks for and cannot do itself."""
 
 import hashlib
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from model_training.dataset import render_split
 from model_training.device import training_device
 from model_training.distillation import DetectorDistillation
 from model_training.export import export_network
+from model_training.job_folder import MODEL_FILE, PRUNED_FILE, WEIGHTS_FILE, begin, finished, sole_use
 from model_training.loss import DetectionLoss
 from model_training.network import Detector, parameter_count
 from model_training.network_settings import INPUT_HEIGHT, INPUT_WIDTH
@@ -25,8 +25,6 @@ from model_training.training_task import ClassifierDistillationTask, Distillatio
 from model_training.weights_file import save_weights
 
 TRAIN_FRAMES, VAL_FRAMES = 7000, 400
-PRUNED_FILE, WEIGHTS_FILE, MODEL_FILE = "pruned.npz", "weights.npz", "model.onnx"
-BEGUN_FILE, CHECKPOINT_FILE = "begun.json", "checkpoint.pt"
 FINE_TUNING = TrainingSettings(epochs=4, clean_share=0.6, learning_rate=1e-3, warmup_steps=100, patience=3)
 DISTILLATION = TrainingSettings(epochs=36, clean_share=0.6, learning_rate=1.5e-3, warmup_steps=200)
 
@@ -63,7 +61,9 @@ def read_job(path: Path) -> TrainingJob:
         raise JobUnreadable(path, f"{'.'.join(map(str, first['loc'])) or 'content'}: {first['msg']}") from error
 
 
-def do_job(job: TrainingJob, cache: Path, *, learning_rate_scale: float = 1.0) -> TrainingResult:
+def do_job(
+    job: TrainingJob, cache: Path, *, learning_rate_scale: float = 1.0, keep: Path | None = None
+) -> TrainingResult:
     """Do a job, or go on with it; a finished one is not repeated, unless its result or a file of it is damaged.
 
     Args:
@@ -71,45 +71,25 @@ def do_job(job: TrainingJob, cache: Path, *, learning_rate_scale: float = 1.0) -
             one with other weights, is removed.
         cache: Folder of rendered frames.
         learning_rate_scale: Times the learning rate of the training that is left.
+        keep: What another job learned there is not removed but refused, with the advice to delete this folder.
 
     Raises:
+        FolderInUse: Another process works in the job's folder.
+        OtherTrainingKept: See ``keep``.
         TrainingDiverged: A loss is NaN or infinite.
         FileNotFoundError: Weights are not there.
         WeightsUnreadable: They are of another network.
         NothingToPrune: So much cannot leave.
         TeacherOfAnotherKind: A detector and a classifier.
     """
-    _begin(job)
-    finished = _finished(job.output)
-    if finished is not None:
-        return finished
-    result = {"export": _export, "prune": _prune, "distill": _distill}[job.action](job, cache, learning_rate_scale)
-    write_atomically(job.output / RESULT_FILE, result.model_dump_json(indent=2).encode() + b"\n")
-    return result
-
-
-def _finished(folder: Path) -> TrainingResult | None:
-    """The result in a folder; None where it, or a file that it names, is not there whole."""
-    try:
-        result = TrainingResult.model_validate_json((folder / RESULT_FILE).read_bytes())
-        files = result.stated_sha256.items()
-        whole = all(hashlib.sha256((folder / path).read_bytes()).hexdigest() == stated for path, stated in files)
-    except (FileNotFoundError, ValidationError):
-        return None
-    return result if whole else None
-
-
-def _begin(job: TrainingJob) -> None:
-    """Make the job's folder, without what another job left in it."""
-    weights = [path for path in (job.weights, job.teacher_weights) if path is not None]
-    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in weights]
-    identity = json.dumps([job.model_dump(mode="json"), digests]).encode()
-    begun = job.output / BEGUN_FILE
-    if begun.exists() and begun.read_bytes() == identity:
-        return
-    for name in (RESULT_FILE, CHECKPOINT_FILE, PRUNED_FILE, WEIGHTS_FILE, MODEL_FILE):
-        (job.output / name).unlink(missing_ok=True)
-    write_atomically(begun, identity)
+    with sole_use(job.output):
+        begin(job, keep=keep)
+        done = finished(job.output)
+        if done is not None:
+            return done
+        result = {"export": _export, "prune": _prune, "distill": _distill}[job.action](job, cache, learning_rate_scale)
+        write_atomically(job.output / RESULT_FILE, result.model_dump_json(indent=2).encode() + b"\n")
+        return result
 
 
 def _export(job: TrainingJob, _: Path, __: float) -> TrainingResult:

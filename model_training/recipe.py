@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from contracts.training_job import TrainingJob
-from model_training.checkpoint import load_checkpoint
+from model_training.atomic_file import write_atomically
+from model_training.checkpoint import Checkpoint, load_checkpoint
 from model_training.classifier_accuracy import evaluate_classifier
 from model_training.dataset import render_split
 from model_training.device import training_device
@@ -15,7 +16,8 @@ from model_training.evaluate import evaluate_model, suggest_thresholds
 from model_training.export import export_network
 from model_training.frame_cache import FrameCache, data_set_hash
 from model_training.frame_distribution import DEFECT_CLASSES, GENERATOR_VERSION, SPLIT_SEEDS
-from model_training.job import VAL_FRAMES, detection_loss, do_job
+from model_training.job import TRAIN_FRAMES, VAL_FRAMES, detection_loss, do_job
+from model_training.job_folder import job_begun, sole_use
 from model_training.machine_name import machine_name
 from model_training.network import parameter_count
 from model_training.network_settings import INPUT_HEIGHT, INPUT_WIDTH
@@ -30,8 +32,8 @@ HELDOUT_FRAMES = 5000
 PARAMETER_REDUCTION = 0.45
 PRUNED = {"student": "distilled", "teacher": "teacher"}
 """Networks that are pruned, and the model whose weights they begin with."""
-FINE_TUNING_EPOCHS = {"student": (1, 8), "teacher": (6, 6)}
-"""With the whole network as the teacher, then with the teacher itself."""
+FINE_TUNING_EPOCHS = {"student": (5, None), "teacher": (6, 6)}
+"""Taught by the whole network, then by the teacher at full learning rate again."""
 TRAINING = {
     "parts": TrainingSettings(epochs=3, batch_size=32, learning_rate=1e-3, weight_decay=0.05, warmup_steps=100),
     "student": TrainingSettings(epochs=14),
@@ -65,6 +67,7 @@ def train_model(
     """Render what is missing, then train or go on training; `epochs` replaces the recipe's number.
 
     Raises:
+        FolderInUse: another process trains this model.
         TrainingDiverged: a loss is NaN or infinite.
         FileNotFoundError: the classifier begins with the distilled student, which is not there.
     """
@@ -75,10 +78,11 @@ def train_model(
     network = new_network(name, seed=settings.seed)
     if isinstance(network, PartClassifier):
         network.begin_with(load_weights(workshop.weights("distilled")))
-    trainer = Trainer(network.to(device), name, task, settings, workshop.model(name))
-    train = render_split("train", train_frames, workshop.cache)
-    averaged = trainer.fit(train, render_split("val", min(VAL_FRAMES, train_frames), workshop.cache))
-    save_weights(averaged.state_dict(), workshop.weights(name))
+    with sole_use(workshop.model(name)):
+        trainer = Trainer(network.to(device), name, task, settings, workshop.model(name))
+        train = render_split("train", train_frames, workshop.cache)
+        averaged = trainer.fit(train, render_split("val", min(VAL_FRAMES, train_frames), workshop.cache))
+        save_weights(averaged.state_dict(), workshop.weights(name))
 
 
 def distill_student(
@@ -87,6 +91,8 @@ def distill_student(
     """Let the trained student learn from the trained teacher; the result is a model of its own, `distilled`.
 
     Raises:
+        FolderInUse: another process trains this model.
+        OtherTrainingKept: the model was begun with other options or weights.
         TrainingDiverged: a loss is NaN or infinite.
         FileNotFoundError: one of them was not trained yet.
     """
@@ -100,7 +106,7 @@ def distill_student(
         epochs=epochs,
         frame_count=train_frames,
     )
-    do_job(job, workshop.cache, learning_rate_scale=learning_rate_scale)
+    do_job(job, workshop.cache, learning_rate_scale=learning_rate_scale, keep=job.output)
 
 
 def prune_model(
@@ -111,37 +117,42 @@ def prune_model(
     Args:
         workshop: where the trained models are.
         name: a key of `PRUNED`.
-        epochs: of each of the two trainings; None takes those of the recipe.
+        epochs: of each of the trainings; None takes those of the recipe.
         train_frames: what it learns from.
         learning_rate_scale: times the learning rate.
 
     Raises:
+        FolderInUse: another process trains this model.
+        OtherTrainingKept: the model was begun with other options or weights.
         TrainingDiverged: a loss is NaN or infinite.
         FileNotFoundError: the network or the teacher was not trained yet.
         NothingToPrune: so much cannot leave.
     """
     first, second = FINE_TUNING_EPOCHS[name]
+    folder = workshop.model(f"pruned-{name}")
     prune = TrainingJob(
         action="prune",
         network=name,
         weights=workshop.weights(PRUNED[name]),
         parameter_reduction=PARAMETER_REDUCTION,
-        output=workshop.model(f"pruned-{name}") / "begun",
+        output=folder / "begun" if second else folder,
         epochs=epochs or first,
         frame_count=train_frames,
     )
-    begun = do_job(prune, workshop.cache, learning_rate_scale=learning_rate_scale)
+    begun = do_job(prune, workshop.cache, learning_rate_scale=learning_rate_scale, keep=folder)
+    if second is None:
+        return
     learn = TrainingJob(
         action="distill",
         network=name,
         weights=prune.output / begun.weights,
         teacher_network="teacher",
         teacher_weights=workshop.weights("teacher"),
-        output=workshop.model(f"pruned-{name}"),
+        output=folder,
         epochs=epochs or second,
         frame_count=train_frames,
     )
-    do_job(learn, workshop.cache, learning_rate_scale=learning_rate_scale)
+    do_job(learn, workshop.cache, learning_rate_scale=learning_rate_scale, keep=folder)
 
 
 def export_model(workshop: Workshop, name: str) -> Path:
@@ -162,7 +173,7 @@ def network_of(name: str) -> str:
     return "student" if name == "distilled" else name.removeprefix("pruned-")
 
 
-def write_metrics(workshop: Workshop, name: str, *, split: str, frames: int, train_frames: int) -> dict[str, Any]:
+def write_metrics(workshop: Workshop, name: str, *, split: str, frames: int) -> dict[str, Any]:
     """Measure the exported model and write `metrics.json`; returns its content.
 
     Raises:
@@ -184,15 +195,22 @@ def write_metrics(workshop: Workshop, name: str, *, split: str, frames: int, tra
         },
         "training": {
             "epochs": checkpoint.epoch,
-            "frames": train_frames,
-            "data_set_hash": data_set_hash(SPLIT_SEEDS["train"], train_frames),
+            **_trained_on(checkpoint, job_begun(workshop.model(name))),
             "minutes": round(checkpoint.minutes, 1),
             "machine": machine_name(),
         },
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    (workshop.model(name) / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    write_atomically(workshop.model(name) / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
     return metrics
+
+
+def _trained_on(checkpoint: Checkpoint, job: TrainingJob | None) -> dict[str, Any]:
+    """The frames that a network learned from; nothing where no file says it."""
+    frames = checkpoint.frames
+    if frames is None and job is not None:
+        frames = job.frame_count or TRAIN_FRAMES
+    return {} if frames is None else {"frames": frames, "data_set_hash": data_set_hash(SPLIT_SEEDS["train"], frames)}
 
 
 def _measured(workshop: Workshop, name: str, cache: FrameCache) -> dict[str, Any]:

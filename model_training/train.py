@@ -104,7 +104,7 @@ class Trainer:
                 trained = self._train_epoch(train, partial(_show, progress, task))
                 validated = self._validate(val)
                 self._minutes += (self._clock() - started) / 60
-                self._finish_epoch(trained, validated)
+                self._finish_epoch(trained, validated, len(train))
                 progress.console.print(
                     f"epoch {self._epoch}: train {trained:.3f}, validation {validated:.3f}, {self._minutes:.1f} min"
                 )
@@ -162,7 +162,7 @@ class Trainer:
         losses = [row["val_loss"] for row in self._history]
         return len(losses) - 1 - losses.index(min(losses)) >= self._settings.patience
 
-    def _finish_epoch(self, trained: float, validated: float) -> None:
+    def _finish_epoch(self, trained: float, validated: float, frames: int) -> None:
         self._epoch += 1
         if all(validated < row["val_loss"] for row in self._history):
             self._best = copy.deepcopy(self._average.state_dict())
@@ -178,6 +178,7 @@ class Trainer:
                 best=self._best,
                 optimizer=self._optimizer.state_dict(),
                 history=self._history,
+                frames=frames,
             ),
             self._folder / "checkpoint.pt",
         )

@@ -14,7 +14,8 @@ class TrainingDiverged(Exception):
         kept = f"the state after epoch {epoch - 1} is kept in {folder}" if epoch > 1 else "no epoch was finished before"
         super().__init__(
             f"training of {name} diverged: the {loss} loss of epoch {epoch} is {value}; {kept}. Lower the learning rate"
-            f" ({rate:g} now): the same command with --learning-rate-scale 0.5 before its verb goes on from there"
+            f" ({rate:g} now): the same command with --learning-rate-scale 0.5 before its verb goes on from there;"
+            ' in a recipe: trainer.command: [outpost-train, --learning-rate-scale, "0.5"], which begins anew'
         )
         self.name, self.loss, self.value = name, loss, value
         self.epoch, self.rate, self.folder = epoch, rate, folder

@@ -57,6 +57,9 @@ async def read_body(
         whole = decompress(body, name, limit_bytes)
     else:
         whole = await asyncio.to_thread(decompress, body, name, limit_bytes)
+    # what came packed makes room first: both together may be more than a single body is ever allowed
+    del body
+    hold.release()
     hold.grow(len(whole))
     return whole
 

@@ -39,8 +39,9 @@ def _read_integer(text: str) -> int:
     return int(text)
 
 
+_READER = json.JSONDecoder(parse_constant=_refuse_constant)
 # Functions in Python are where other threads get their turn: the reader in C holds the interpreter until it is done.
-_READER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_read_float, parse_int=_read_integer)
+_YIELDING_READER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_read_float, parse_int=_read_integer)
 _WRITER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
@@ -90,7 +91,7 @@ def parse_header_length(text: str | None, body_size: int) -> int | None:
 
 
 def decode_request(
-    model: str, version: str, body: bytes, header_length: int | None, received_at: float
+    model: str, version: str, body: bytes, header_length: int | None, received_at: float, *, yielding: bool = False
 ) -> DecodedRequest:
     """Read a request whose body begins with JSON. Binary tensors are views of the body, not copies.
 
@@ -100,11 +101,12 @@ def decode_request(
         body: The whole body, without content coding.
         header_length: Length of the JSON, at least 1, or None for a body of JSON alone.
         received_at: Monotonic seconds; the parameter ``timeout`` counts from here.
+        yielding: Let other threads have their turn meanwhile, which takes longer.
 
     Raises:
         BadRequest: Naming the field, what it should be and what it is.
     """
-    content = _parse_object(body if header_length is None else body[:header_length])
+    content = _parse_object(body if header_length is None else body[:header_length], yielding)
     tail = memoryview(b"") if header_length is None else memoryview(body)[header_length:]
     parameters = _parameters("parameters", content.get("parameters"))
     form_default = _flag("parameters", parameters, _BINARY_OUTPUTS)
@@ -164,15 +166,19 @@ def write_json(content: object) -> bytes:
     return _WRITER.encode(content).encode()
 
 
-def parse_json(data: bytes | memoryview) -> object:
+def parse_json(data: bytes | memoryview, *, yielding: bool = False) -> object:
     """Read JSON as its standard says it, that is without NaN and Infinity.
+
+    Args:
+        data: UTF-8.
+        yielding: Let other threads have their turn meanwhile, which takes longer.
 
     Raises:
         BadRequest: It is something else.
     """
     try:
         text = str(data, "utf-8")
-        content: object = _READER.decode(text)
+        content: object = (_YIELDING_READER if yielding else _READER).decode(text)
         if "\\u" in text:
             _WRITER.encode(content).encode()  # half of a surrogate pair can be escaped, but is no text
     except RecursionError as error:
@@ -182,8 +188,8 @@ def parse_json(data: bytes | memoryview) -> object:
     return content
 
 
-def _parse_object(data: bytes) -> Mapping[str, object]:
-    content = parse_json(data)
+def _parse_object(data: bytes, yielding: bool) -> Mapping[str, object]:
+    content = parse_json(data, yielding=yielding)
     if not isinstance(content, dict):
         raise BadRequest("body", "a JSON object", type(content).__name__)
     return content

@@ -36,7 +36,7 @@ class LargeBodies:
                 await self._turn.acquire()
         except TimeoutError as error:
             raise DeadlineExceeded(stage) from error
-        try:
-            return await asyncio.to_thread(work)
-        finally:
-            self._turn.release()
+        # a thread cannot be stopped: the turn stays taken until it is done, also where its caller went away
+        done = asyncio.get_running_loop().run_in_executor(None, work)
+        done.add_done_callback(lambda _: self._turn.release())
+        return await asyncio.shield(done)

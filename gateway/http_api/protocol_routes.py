@@ -109,8 +109,9 @@ class ProtocolRoutes:
             require_alias_version(model, version)
         header_length = parse_header_length(exchange.header(_HEADER_LENGTH_KEY), len(body))
         if header_length != 0:
+            size = len(body) if header_length is None else header_length
             read = partial(decode_request, model, version, body, header_length, exchange.began_at)
-            return await self._large.run(len(body) if header_length is None else header_length, read, "read")
+            return await self._large.run(size, partial(read, yielding=size >= LARGE_BYTES), "read")
         if self._ports.catalogue().is_alias(model):
             return DecodedRequest(raw_request(model, version, FRAMES_INPUT, "BYTES", (1,), body), ALL_BINARY)
         config = await self._build_config(model, version)

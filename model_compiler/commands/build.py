@@ -34,6 +34,9 @@ def describe(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--cache", type=Path, default=DEFAULT_CACHE, help="folder of finished stages (default: %(default)s)"
     )
+    verb.add_argument(
+        "--skip-existing", action="store_true", help="do nothing where the folder of builds has this build already"
+    )
     verb.add_argument("--reports", type=Path, help="folder for <build>.json, what was measured of every variant")
     verb.set_defaults(run=run)
 
@@ -46,6 +49,10 @@ def run(options: argparse.Namespace) -> None:
     """
     recipe = read_recipe(options.recipe)
     hardware_class = recipe.target(options.hardware_class)
+    directory = options.output / recipe.build_name(hardware_class)
+    if options.skip_existing and directory.exists():
+        print(f"{directory} is there already")
+        return
     build_and_tell(recipe, hardware_class, output=options.output, cache=options.cache, reports=options.reports)
 
 

@@ -125,4 +125,5 @@ def _accuracy(found: Predictions, frames: LabelledFrames, settings: EvaluationSe
 
 def _machine() -> str:
     profile = read_machine_profile()
-    return f"{profile.cpu_model or profile.facts.architecture}, {len(os.sched_getaffinity(0))} cores"
+    cores = f"{profile.cpu_model or profile.facts.architecture}, {len(os.sched_getaffinity(0))} cores"
+    return f"{cores} with AMX" if "amx_tile" in profile.cpu_flags else cores

@@ -24,7 +24,6 @@ DROP_POINTS, AGREEMENT = 1.5, 0.9
 _RULE_OF_THREE = 3.0
 _ROUNDING = 1e-9
 _MB = 1e6
-_FLOAT = "f32-"
 
 
 class GateSettings(BaseModel):
@@ -71,25 +70,31 @@ class GateSettings(BaseModel):
 
 
 def judge(
-    settings: GateSettings, *, baseline: VariantResult, candidate: VariantResult, measured_on: str, built_for: str
+    settings: GateSettings,
+    *,
+    baseline: VariantResult | None,
+    candidate: VariantResult,
+    measured_on: str,
+    built_for: str,
 ) -> GateVerdict:
     """Compare a variant with the limits.
 
     Args:
         settings: The limits.
-        baseline: The float variant that the candidate was compared with; an FP32 one may be its own.
+        baseline: The FP32 variant of the whole network that the candidate was compared with, which may be itself; None
+            where there is none.
         candidate: The variant.
         measured_on: Hardware class of the machine that measured.
         built_for: Hardware class of the build; where it is another, times and memory say nothing: ``not_measured``.
     """
-    is_baseline = candidate.name == baseline.name and candidate.name.startswith(_FLOAT)
+    is_baseline = baseline is not None and candidate.name == baseline.name
     speaks = measured_on == built_for and candidate.performance.status == "measured"
     performance = candidate.performance if speaks else None
     why = "" if speaks else f"measured on {measured_on}, not on {built_for}" if measured_on != built_for else "no run"
     checks = [
         *([] if is_baseline else [_accuracy(settings, candidate), _speedup(settings, candidate, performance, why)]),
         *_times_and_memory(settings, performance, why),
-        *_sizes(settings, baseline, candidate),
+        *_sizes(settings, baseline or candidate, candidate),
     ]
     return GateVerdict(checks=tuple(checks))
 
@@ -157,9 +162,11 @@ def _proven(
     stated = getattr(settings, check.name) is not None
     if not stated and frames >= (settings.min_frames or 0):
         return check.model_copy(update=found | {"status": "not_proven", "reason": f"{reason}: not proven"})
-    can = f" set {check.name} to {shown:g}," if 0 < shown < 100 else ""
-    other = f"{can} or leave {check.name} out, then it is stated as not proven" if stated else " or a lower min_frames"
-    reason += f"; give more frames,{other}"
+    if frames < (settings.min_frames or 0):
+        reason += "; give more frames, or a lower min_frames"
+    else:
+        can = f" set {check.name} to {shown:g}," if 0 < shown < 100 else ""
+        reason += f"; give more frames,{can} or leave {check.name} out, then it is stated as not proven"
     missed = f": missed by {excess:.3g}" if excess > 0 else ""
     return check.model_copy(update=found | {"status": "fail", "reason": reason + missed})
 

@@ -11,6 +11,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ def _start(program: Path, environment: dict[str, str], log: Path) -> "subprocess
             stderr=subprocess.STDOUT,
             env=environment,
             start_new_session=True,
-            preexec_fn=end_with_parent,  # noqa: PLW1509 - it only makes one system call
+            preexec_fn=partial(end_with_parent, os.getpid()),  # noqa: PLW1509 - it only makes two system calls
         )
 
 

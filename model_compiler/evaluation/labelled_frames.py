@@ -115,6 +115,9 @@ def read_labelled_frames(
     """
     if not folder.is_dir():
         raise InputFileMissing(folder, "folder of frames")
+    if annotations is not None and task == "classification":
+        problem = "a COCO file labels detections; a classifier's frames lie in one sub-folder for each label"
+        raise MislabelledFrame(annotations, "evaluation.labels", problem)
     if annotations is not None and not annotations.is_file():
         raise InputFileMissing(annotations, "labels")
     source = _source(folder, labels, task, annotations)

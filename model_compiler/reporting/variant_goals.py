@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from model_compiler.evaluation.evaluation import speedup
 from model_compiler.evaluation.variant_result import VariantResult
 from model_compiler.reporting.build_report import BuildReport
 from model_compiler.reporting.goal import Goal
@@ -45,13 +46,18 @@ def _int8_goals(report: BuildReport, int8: VariantResult) -> Iterator[Goal]:
 
 def _speed_goal(report: BuildReport) -> Iterator[Goal]:
     plain = report.variant(SPEED_BASELINE)
-    if plain is None or not plain.images_per_second_rounds:
+    fastest = max(
+        (variant for variant in report.variants if variant.passed),
+        key=lambda variant: variant.images_per_second,
+        default=None,
+    )
+    found = None if plain is None or fastest is None else speedup(fastest, plain)
+    if fastest is None or found is None:
         return
-    fastest = max(report.variants, key=lambda variant: variant.images_per_second)
     yield Goal(
-        name="images/s of the fastest variant over ONNX Runtime FP32",
+        name="images/s of the fastest variant inside the gate over ONNX Runtime FP32",
         target=SPEEDUP,
-        value=fastest.images_per_second / plain.images_per_second,
+        value=found.ratio,
         at_least=True,
         note=f"{fastest.name} on {fastest.performance.machine}; the goal is for a CPU with AMX",
     )

@@ -62,6 +62,7 @@ def model_card(artifact: Artifact, recipe: Recipe) -> ModelCard:
         metrics=facts.metrics,
         files={MODEL_FILE: artifact.model_sha256},
         variant="f32" if facts.variant is None else facts.variant.variant,
+        pruned=facts.variant is not None and facts.variant.pruned,
         parameter_count=facts.parameter_count,
         reference_sha256=artifact.reference_sha256,
         quantization=facts.quantization,

@@ -46,7 +46,14 @@ def test_a_result_comes_back_with_its_parity_by_batch() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"weights_sha256": "abc"}, {"parameter_count": 0}, {"minutes": -1.0}, {"onnx": "model.onnx"}]
+    "change",
+    [
+        {"weights_sha256": "abc"},
+        {"parameter_count": 0},
+        {"minutes": -1.0},
+        {"onnx": "model.onnx"},
+        {"action": "export"},
+    ],
 )
 def test_a_result_with_impossible_values_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import random
 from collections.abc import AsyncIterator
 
 import grpc
@@ -72,6 +73,17 @@ async def test_what_a_body_unpacks_to_counts() -> None:
         assert answer.status_code == 429
         gateway.tensors.open.set()
         assert (await first).status_code == 200
+
+
+async def test_a_body_that_hardly_packs_needs_no_room_for_both_forms() -> None:
+    async with running_http_gateway(settings=TIGHT) as gateway, client_of(gateway) as client:
+        tensor = {"name": "X", "datatype": "UINT8", "shape": [SIZE], "parameters": {"binary_data_size": SIZE}}
+        head = json.dumps({"inputs": [tensor], "outputs": [{"name": "none"}]}).encode()
+        packed = gzip.compress(head + random.Random(0).randbytes(SIZE))
+        assert len(packed) + SIZE > 150_000
+        headers = {"Inference-Header-Content-Length": str(len(head)), "Content-Encoding": "gzip"}
+        assert (await client.post(PATH, content=packed, headers=headers)).status_code == 200
+        assert gateway.bodies.held_bytes == 0
 
 
 async def test_who_announces_much_and_sends_nothing_keeps_nobody_out() -> None:

@@ -2,6 +2,8 @@
 
 import json
 import struct
+import sys
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -326,3 +328,30 @@ def test_what_json_cannot_carry(tensor: Tensor, message: str) -> None:
     with pytest.raises(BadRequest, match=message):
         encode_response(response, OutputForm())
     assert encode_response(response, ALL_BINARY).body.endswith(bytes(tensor.data))
+
+
+@pytest.mark.parametrize("yielding", [False, True])
+def test_only_a_reader_that_yields_calls_python_for_each_number(yielding: bool) -> None:
+    body = json.dumps(with_input(shape=[1000], data=list(range(1000)))).encode()
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        decoded = decode_request("m", "", body, None, 0.0, yielding=yielding)
+    finally:
+        sys.setprofile(before)
+    assert (calls >= 1000) == yielding, calls
+    assert bytes(decoded.request.inputs[0].data) == struct.pack("<1000i", *range(1000))
+
+
+@pytest.mark.parametrize("yielding", [False, True])
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1" * 5000])
+def test_what_json_has_not_is_refused_by_both_readers(number: str, yielding: bool) -> None:
+    body = f'{{"inputs": [{number}]}}'.encode()
+    with pytest.raises(BadRequest, match="body"):
+        decode_request("m", "", body, None, 0.0, yielding=yielding)

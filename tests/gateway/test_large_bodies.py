@@ -82,3 +82,23 @@ async def test_one_large_piece_at_a_time_and_nobody_waits_for_ever() -> None:
     done.set()
     assert await first
     assert await large.run(LARGE_BYTES, lambda: "next", "read") == "next"
+
+
+async def test_a_caller_who_goes_away_does_not_let_a_second_piece_run_beside_the_first() -> None:
+    large = LargeBodies(patience_seconds=0.05)
+    began, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        began.set()
+        done.wait(5.0)
+        raise ValueError("nobody hears it")
+
+    first = asyncio.create_task(large.run(LARGE_BYTES, work, "read"))
+    assert await asyncio.to_thread(began.wait, 5.0)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    with pytest.raises(DeadlineExceeded, match="during read"):
+        await large.run(LARGE_BYTES, lambda: None, "read")
+    done.set()
+    assert await large.run(LARGE_BYTES, lambda: "next", "read") == "next"

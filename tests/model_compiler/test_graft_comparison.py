@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from model_compiler.evaluation.evaluation import Evaluation
+from model_compiler.evaluation.labelled_frames import LabelledFrames
+from model_compiler.evaluation_frames import evaluation_frames
 from model_compiler.graft_comparison import compare_with_plain
 from model_compiler.pipeline import Workshop, make_variants, source_artifacts
 from model_compiler.range_methods import FLOAT
+from model_compiler.recipe import Recipe
 from model_compiler.recipe_file import read_recipe
 from model_compiler.stage_cache import StageCache
 from tests.model_compiler.evaluation.variant_results import variant
@@ -29,18 +32,23 @@ class TimingEvaluator(FakeEvaluator):
         )
 
 
+def frames_of(read: Recipe) -> LabelledFrames:
+    assert read.evaluation is not None
+    return evaluation_frames(read, read.evaluation)
+
+
 def test_the_plain_form_is_made_and_both_are_measured_once(recipe: Path) -> None:
     evaluator = TimingEvaluator()
     workshop = Workshop(StageCache(recipe.parent / "cache"), evaluate=evaluator)
     read = read_recipe(recipe)
     sources = source_artifacts(read, "x86-cpu", [FLOAT], workshop)
     grafted = make_variants(sources, [FLOAT], read, workshop)[0][FLOAT]
-    (goal,) = compare_with_plain(grafted, sources, read, workshop, frame_count=8)
+    (goal,) = compare_with_plain(grafted, sources, frames_of(read), read, workshop)
     assert evaluator.measured == [["grafted", "plain"]]
     assert goal.value == pytest.approx(2.0)
     assert goal.missed_by is not None
     assert goal.missed_by < 0
-    assert compare_with_plain(grafted, sources, read, workshop, frame_count=8) == (goal,)
+    assert compare_with_plain(grafted, sources, frames_of(read), read, workshop) == (goal,)
     assert len(evaluator.measured) == 1
 
 
@@ -50,5 +58,5 @@ def test_an_ungrafted_recipe_has_nothing_to_compare(recipe: Path) -> None:
     read = read_recipe(recipe).model_copy(update={"grafted": False})
     sources = source_artifacts(read, "x86-cpu", [FLOAT], workshop)
     made = make_variants(sources, [FLOAT], read, workshop)[0][FLOAT]
-    assert compare_with_plain(made, sources, read, workshop, frame_count=8) == ()
+    assert compare_with_plain(made, sources, frames_of(read), read, workshop) == ()
     assert evaluator.measured == []

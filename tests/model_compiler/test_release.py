@@ -11,6 +11,7 @@ import yaml
 
 from contracts.model_card import ModelCard
 from contracts.training_job import TrainingJob, TrainingResult
+from model_compiler.__main__ import main
 from model_compiler.errors import CalibrationMissing, CompileError, InvalidRecipe, NoVariantLeft, TrainerFailed
 from model_compiler.hardware_catalogue import find_hardware_class
 from model_compiler.packaging.build_directory import verify_build
@@ -127,6 +128,37 @@ def test_when_every_variant_is_refused_nothing_is_packaged(bench: Bench) -> None
 def test_int8_needs_frames(bench: Bench) -> None:
     with pytest.raises(CalibrationMissing, match="needs calibration frames"):
         bench.build(bench.recipe([{"variant": "int8", "backend": "openvino"}]))
+
+
+def test_two_machines_with_nothing_in_common_make_the_same_bytes(tmp_path: Path) -> None:
+    variants = [*FLOAT, {"variant": "f32", "backend": "onnxruntime"}]
+    models = []
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        bench = Bench(tmp_path / name)
+        models.append((bench.build(bench.recipe(variants)).directory / "1" / "model.onnx").read_bytes())
+        assert not [line for line in bench.said if "as before" in line]
+    assert models[0] == models[1]
+
+
+def test_a_pruned_build_says_so_in_its_card(bench: Bench) -> None:
+    (bench.folder / "narrow.bin").write_bytes(b"narrow")
+    source = {"network": "small", "weights": "absent.bin", "prune": {"weights": "narrow.bin"}}
+    release = bench.build(bench.recipe(PRUNED, onnx=None, trainer=source), trainer=lambda _: FakeTrainer())
+    assert bench.card(release).pruned
+
+
+def test_a_build_that_is_there_is_left_alone_where_that_is_wanted(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = bench.recipe()
+    release = bench.build(recipe)
+    before = release.directory.stat().st_mtime_ns
+    command = ["build", str(recipe), "--output", str(bench.folder / "repository"), "--cache", str(bench.folder / "c")]
+    assert main(command) == 1
+    assert main([*command, "--skip-existing"]) == 0
+    assert "is there already" in capsys.readouterr().out
+    assert release.directory.stat().st_mtime_ns == before
 
 
 def test_a_class_that_nobody_knows(bench: Bench) -> None:

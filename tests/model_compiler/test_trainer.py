@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -13,13 +14,14 @@ import pytest
 
 from contracts.training_job import TrainingJob
 from model_compiler.errors import TrainerFailed
+from model_compiler.parent_death import end_with_parent
 from model_compiler.trainer import TrainerCommand
 
 DONE = """
 import hashlib, json, pathlib, sys
 job = json.loads(pathlib.Path(sys.argv[2]).read_text())
 out = pathlib.Path(job["output"])
-result = {"action": job["action"], "parameter_count": 1}
+result = {"action": job["action"], "parameter_count": 1, "parity": {"1": 1e-6, "8": 1e-4}}
 for kind, name in (("weights", "weights.npz"), ("onnx", "model.onnx")):
     (out / name).write_bytes(name.encode())
     result |= {kind: name, f"{kind}_sha256": hashlib.sha256(name.encode()).hexdigest()}
@@ -72,6 +74,39 @@ def test_a_damaged_result_is_refused(job: TrainingJob, tmp_path: Path, content: 
     damage = f"(out / 'result.json').write_bytes({content.encode('latin-1')!r})"
     with pytest.raises(TrainerFailed, match=f"its result.json cannot be read.*; delete {job.output} and run"):
         trainer(tmp_path, DONE, damage).work(job)
+
+
+CHANGED = """
+result |= {change}
+(out / "result.json").write_text(json.dumps(result))
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("{'action': 'prune'}", "its result.json is that of another action, 'prune'; delete"),
+        ("{'onnx': None, 'onnx_sha256': None}", "its result.json cannot be read: .*needs onnx and onnx_sha256"),
+        ("{'parity': {}}", "does not say by how much the ONNX differs from the network"),
+        (
+            "{'parity': {1: 1e-6, 8: 1.1e-4}}",
+            r"the ONNX differs from the network by 1.1e-04 at batch 8 \(1e-04 is allowed\)",
+        ),
+        ("{'parity': {1: float('nan')}}", "differs from the network by nan at batch 1"),
+    ],
+)
+def test_a_result_that_is_not_that_of_the_job_is_refused(
+    job: TrainingJob, tmp_path: Path, change: str, problem: str
+) -> None:
+    with pytest.raises(TrainerFailed, match=problem):
+        trainer(tmp_path, DONE, CHANGED.format(change=change)).work(job)
+
+
+def test_a_child_whose_parent_ended_before_it_asked_for_the_signal_ends_at_once() -> None:
+    for parent_pid, code in ((os.getpid() + 1, 1), (os.getpid(), 0)):
+        asked = partial(end_with_parent, parent_pid)
+        done = subprocess.run([sys.executable, "-c", ""], check=False, preexec_fn=asked)
+        assert done.returncode == code
 
 
 def test_kill_9_of_the_compiler_ends_the_trainer(job: TrainingJob, tmp_path: Path) -> None:

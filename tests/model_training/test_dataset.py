@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,10 +11,22 @@ from numpy.typing import NDArray
 
 from model_training.batches import plain_batches, training_batches, training_groups
 from model_training.dataset import render_prepared, render_split
-from model_training.frame_cache import FrameCache, data_set_hash
+from model_training.frame_cache import FrameCache, cache_paths, data_set_hash
 from model_training.frame_distribution import SPLIT_SEEDS
 
 FRAMES = 6
+RENDERS_SLOWLY = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from model_training.file_lock import file_lock
+images, labels = Path(sys.argv[2]).with_suffix(".npy"), Path(sys.argv[2])
+with file_lock(labels.with_suffix(".lock"), wait=True):
+    print("locked", flush=True)
+    time.sleep(1.0)
+    np.save(images, np.full((1, 320, 416, 3), 7, np.uint8))
+    np.savez(labels, boxes_xyxy=np.zeros((0, 4)), classes=[], starts=[0, 0], placements=[[1, 1, 0, 0]], hard=[False])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +57,18 @@ def test_a_second_call_reads_the_cache(cache: FrameCache, tmp_path: Path) -> Non
     second = render_split("samples", 1, tmp_path, processes=1)
     assert np.array_equal(first.images, second.images)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == written
+
+
+def test_who_comes_while_another_process_renders_waits_and_takes_its_frames(tmp_path: Path) -> None:
+    _, labels_path = cache_paths(tmp_path, "samples", SPLIT_SEEDS["samples"], 1)
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", RENDERS_SLOWLY, str(tmp_path), str(labels_path)]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"locked\n"
+        taken = render_split("samples", 1, tmp_path, processes=1)
+    assert other.returncode == 0
+    assert (np.asarray(taken.images) == 7).all()
 
 
 def test_the_hash_names_seed_and_size() -> None:
@@ -86,13 +111,23 @@ RENDER = """
 import sys
 from pathlib import Path
 from model_training.dataset import render_split
+from model_training.frame_folder import write_class_folders, write_frames
 if __name__ == "__main__":
-    render_split("val", 2_000, Path(sys.argv[1]), processes=1)
+    {call}
 """
 
 
-def test_kill_9_of_a_training_ends_the_processes_that_render_for_it(tmp_path: Path) -> None:
-    (tmp_path / "render.py").write_text(RENDER)
+@pytest.mark.parametrize(
+    "call",
+    [
+        "render_split('val', 2_000, Path(sys.argv[1]), processes=1)",
+        "write_frames(Path(sys.argv[1]), 1, range(2_000), processes=1)",
+        "write_class_folders(Path(sys.argv[1]), 1, range(2_000), processes=1)",
+    ],
+    ids=["cache", "coco", "classes"],
+)
+def test_kill_9_of_the_owner_ends_the_processes_that_render_for_it(tmp_path: Path, call: str) -> None:
+    (tmp_path / "render.py").write_text(RENDER.format(call=call))
     root = Path(__file__).parents[2]
     environment = os.environ | {"PYTHONPATH": str(root)}
     training = psutil.Popen([sys.executable, str(tmp_path / "render.py"), str(tmp_path)], cwd=root, env=environment)

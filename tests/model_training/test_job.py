@@ -10,6 +10,7 @@ import torch
 from contracts.training_job import TrainingJob, TrainingResult
 from model_training.__main__ import main
 from model_training.job import TeacherOfAnotherKind, do_job
+from model_training.job_folder import FolderInUse, begin, sole_use
 from model_training.network import parameter_count
 from model_training.networks import load_network, new_network
 from model_training.weights_file import load_weights, save_weights
@@ -74,6 +75,25 @@ def test_other_weights_or_settings_in_the_same_folder_are_another_job(folder: Pa
     assert second.onnx_sha256 != first.onnx_sha256
 
 
+def test_a_job_moved_with_its_weights_is_still_the_same_job(folder: Path, tmp_path: Path) -> None:
+    job = TrainingJob(action="export", network="parts", weights=folder / "parts.npz", output=tmp_path / "job")
+    begin(job, keep=None)
+    (job.output / "checkpoint.pt").write_bytes(b"half")
+    moved = tmp_path / "moved"
+    job.output.rename(moved)
+    weights = tmp_path / "parts.npz"
+    weights.write_bytes(job.weights.read_bytes())
+    begin(job.model_copy(update={"output": moved, "weights": weights}), keep=None)
+    assert (moved / "checkpoint.pt").read_bytes() == b"half"
+
+
+def test_two_processes_do_not_work_in_one_folder(folder: Path, tmp_path: Path) -> None:
+    job = TrainingJob(action="export", network="parts", weights=folder / "parts.npz", output=tmp_path / "job")
+    with sole_use(job.output), pytest.raises(FolderInUse, match=f"another training works in {job.output}: wait"):
+        do_job(job, tmp_path)
+    assert do_job(job, tmp_path).onnx is not None
+
+
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
@@ -118,6 +138,7 @@ def test_a_training_that_diverges_says_so_and_goes_on_with_a_lower_rate(
     assert "outpost-train: training of parts diverged: the" in said
     assert "loss of epoch 1 is" in said
     assert "--learning-rate-scale 0.5" in said
+    assert 'in a recipe: trainer.command: [outpost-train, --learning-rate-scale, "0.5"]' in said
     assert not (tmp_path / "out" / "result.json").exists()
     assert work() == 0
 

@@ -180,11 +180,17 @@ def test_a_number_that_is_missing_is_open() -> None:
 
 def test_what_has_nothing_to_be_compared_with_is_refused() -> None:
     alone = int8(difference=None, speedup=None)
-    found = judge(GateSettings(), baseline=alone, candidate=alone, measured_on="x86-cpu", built_for="x86-cpu")
+    found = judge(GateSettings(), baseline=None, candidate=alone, measured_on="x86-cpu", built_for="x86-cpu")
     assert found.failures == (
         "max_accuracy_drop_points: no FP32 variant was measured to compare with; add f32 to the variants",
     )
     assert found.not_measured == ("min_speedup",)
+
+
+def test_a_pruned_float_variant_is_no_baseline_of_its_own() -> None:
+    alone = variant("f32-openvino-pruned")
+    found = judge(GateSettings(), baseline=None, candidate=alone, measured_on="x86-cpu", built_for="x86-cpu")
+    assert "no FP32 variant was measured" in found.failures[0]
 
 
 def test_the_baseline_is_not_compared_with_itself() -> None:

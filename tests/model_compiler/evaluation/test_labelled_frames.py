@@ -140,3 +140,9 @@ def test_an_unlabelled_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(InputFileMissing, match="folder of frames"):
         read_labelled_frames(tmp_path / "none", LABELS, "detection")
+
+
+def test_a_coco_file_for_a_classifier_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "labels.json").write_text("{}")
+    with pytest.raises(MislabelledFrame, match="one sub-folder for each label"):
+        read_labelled_frames(tmp_path, ["a"], "classification", annotations=tmp_path / "labels.json")
