@@ -77,7 +77,6 @@ models: $(VENV)/.torch var/frames/.made ## compile, measure and package the demo
 	for recipe in parts defects defects-cloud; do \
 		$(BIN)/outpost-compile build model_compiler/recipes/$$recipe.yaml --for x86-cpu --output var/models --reports var/models/reports --skip-existing || exit 1; \
 	done
-	cp benchmarks/results/models/*.goals.json var/models/reports/
 	$(BIN)/outpost-compile report var/models/reports
 
 clean: ## remove what the targets made, the state folder included
