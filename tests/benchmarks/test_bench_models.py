@@ -48,11 +48,11 @@ def test_a_missing_demo_model_says_how_to_make_it(tmp_path: Path) -> None:
         prepare_models(["defects"], tmp_path, tmp_path)
 
 
-def test_the_shipped_int8_build_is_measured_beside_its_fp32_network(tmp_path: Path) -> None:
+def test_the_shipped_build_is_measured_beside_its_fp32_network(tmp_path: Path) -> None:
     (model,) = prepare_models(["defects"], Path(__file__).parents[2] / "model_repository", tmp_path)
     operators = {node.op_type for node in onnx.load(model.plain).graph.node}
     assert "Conv" in operators
     assert "QuantizeLinear" not in operators
     session = onnxruntime.InferenceSession(str(model.plain))
-    (rows,) = session.run(None, {"images": np.zeros((1, 3, 320, 416), np.float32)})
+    (rows,) = session.run(None, {session.get_inputs()[0].name: np.zeros((1, 3, 320, 416), np.float32)})
     assert rows.shape == (1, 10, 2730)
