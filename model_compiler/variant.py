@@ -69,6 +69,11 @@ class BuildVariant(BaseModel):
         return "auto" if self.backend == "openvino" and self.variant != "f32" else "f32"
 
     @property
+    def computed_as(self) -> Variant:
+        """What it rounds like at most: OpenVINO computes a graph of half floats in bf16 where the CPU has that."""
+        return "bf16" if self.variant == "f16" and self.precision == "auto" else self.variant
+
+    @property
     def is_float_baseline(self) -> bool:
         """Whether others of its backend are compared with it."""
         return self.variant == "f32" and not self.pruned

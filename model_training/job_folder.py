@@ -16,7 +16,7 @@ from model_training.file_lock import file_lock
 PRUNED_FILE, WEIGHTS_FILE, MODEL_FILE = "pruned.npz", "weights.npz", "model.onnx"
 BEGUN_FILE, CHECKPOINT_FILE = "begun.json", "checkpoint.pt"
 _LEARNED = (RESULT_FILE, CHECKPOINT_FILE, WEIGHTS_FILE)
-_LOCK_FILE = ".lock"
+_LOCK_FILE = "lock"
 _PATHS = {"weights", "teacher_weights", "output"}
 _WORDS = {
     "epochs": "--epochs",

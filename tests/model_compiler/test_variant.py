@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from contracts.quantization import Variant
 from model_compiler.selection import baseline_of
 from model_compiler.variant import Backend, BuildVariant
 
@@ -49,3 +50,18 @@ def test_the_quantization_can_be_chosen_where_the_backend_takes_it() -> None:
     ):
         with pytest.raises(ValidationError, match="quantization"):
             BuildVariant.model_validate(wrong)
+
+
+@pytest.mark.parametrize(
+    ("precision", "backend", "rounds_like"),
+    [
+        ("f16", "openvino", "bf16"),
+        ("f16", "onnxruntime", "f16"),
+        ("int8", "openvino", "int8"),
+        ("f32", "openvino", "f32"),
+    ],
+)
+def test_half_floats_in_openvino_may_be_computed_in_bf16(
+    precision: Variant, backend: Backend, rounds_like: str
+) -> None:
+    assert BuildVariant(variant=precision, backend=backend).computed_as == rounds_like
