@@ -62,7 +62,7 @@ format: $(VENV)/.development ## let ruff rewrite the code
 bench: $(VENV)/.torch ## measure against the in-process ceiling and plain endpoints; about 12 minutes
 	$(BIN)/python -m benchmarks.run
 
-train: $(VENV)/.torch ## train the demo's models from nothing; about 3 hours on 2 cores
+train: $(VENV)/.torch ## train the demo's models from nothing; 5 to 6 hours on 2 cores
 	$(BIN)/outpost-train all
 
 # Frames that the models are calibrated and measured on; rendered once, 2.7 GB.

@@ -65,13 +65,11 @@ class BuildVariant(BaseModel):
 
     @property
     def precision(self) -> Precision:
-        """What the backend is told: ``auto`` lets OpenVINO take bf16 where the CPU computes in it."""
-        return "auto" if self.backend == "openvino" and self.variant != "f32" else "f32"
+        """What the backend is told: ``auto`` lets OpenVINO take bf16 where the CPU computes in it.
 
-    @property
-    def computed_as(self) -> Variant:
-        """What it rounds like at most: OpenVINO computes a graph of half floats in bf16 where the CPU has that."""
-        return "bf16" if self.variant == "f16" and self.precision == "auto" else self.variant
+        That has 3 bits less than ``f16`` promises, so half floats are stored, and computed in FP32.
+        """
+        return "auto" if self.backend == "openvino" and self.variant not in {"f32", "f16"} else "f32"
 
     @property
     def is_float_baseline(self) -> bool:

@@ -62,7 +62,7 @@ def run(artifact: Artifact, recipe: Recipe) -> Artifact:
         reference,
         candidate,
         _frames(artifact, recipe),
-        variant=variant.computed_as,
+        variant=variant.variant,
         max_batch_size=recipe.serving.max_batch_size,
         thresholds=_thresholds(recipe),
         nms=recipe.nms,
