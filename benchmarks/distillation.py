@@ -1,11 +1,11 @@
 """Does a teacher help? The same student, frames, steps and seed, with and without one.
 
-Both go on from the shipped student, so that a short budget tells: `python -m benchmarks.distillation`.
+Both begin with the same random weights: `python -m benchmarks.distillation`, half an hour a seed on two busy cores; it
+goes on where it was interrupted.
 """
 
 import argparse
 import json
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from model_training.distillation import DetectorDistillation
 from model_training.evaluate import evaluate_model
 from model_training.export import export_network
 from model_training.frame_cache import FrameCache
-from model_training.job import DISTILLATION, TRAIN_FRAMES, VAL_FRAMES, detection_loss
+from model_training.job import TRAIN_FRAMES, VAL_FRAMES, detection_loss
 from model_training.machine_name import machine_name
 from model_training.network_settings import INPUT_HEIGHT, INPUT_WIDTH
-from model_training.networks import load_network
-from model_training.recipe import HELDOUT_FRAMES
+from model_training.networks import load_network, new_network
+from model_training.recipe import HELDOUT_FRAMES, TRAINING
 from model_training.train import Trainer
 from model_training.training_task import DetectionTask, DistillationTask, TrainingTask
 
@@ -43,6 +43,11 @@ class Budget:
     epochs: int
     heldout: int
 
+    @property
+    def name(self) -> str:
+        """Folder of its trainings: those of another budget are others."""
+        return f"{self.frames}-frames-{self.epochs}-epochs"
+
 
 @dataclass(frozen=True)
 class Frames:
@@ -57,10 +62,11 @@ def main() -> None:
     """Measure every seed, and write `distillation.json`, `distillation.md` after each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="default: %(default)s")
-    parser.add_argument("--frames", type=int, default=1500, help="of each training (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=3, help="default: %(default)s")
-    parser.add_argument("--heldout", type=int, default=1000, help="frames to measure on (default: %(default)s)")
+    parser.add_argument("--frames", type=int, default=3500, help="of each training (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=6, help="default: %(default)s")
+    parser.add_argument("--heldout", type=int, default=2000, help="frames to measure on (default: %(default)s)")
     parser.add_argument("--cache", type=Path, default=Path("var/training/cache"), help="default: %(default)s")
+    parser.add_argument("--folder", type=Path, default=Path("var/training/seeds"), help="default: %(default)s")
     parser.add_argument("--goals", type=Path, default=RESULTS / "models", help="folder for its line of the report")
     options = parser.parse_args()
     keep_freed_memory()
@@ -70,12 +76,12 @@ def main() -> None:
         render_split("val", VAL_FRAMES, options.cache).first(min(VAL_FRAMES, budget.frames // 8)),
         render_split("heldout", HELDOUT_FRAMES, options.cache).first(budget.heldout),
     )
-    rows = []
+    rows, folder = [], options.folder / budget.name
     for seed in range(options.seeds):
         row = {
             "seed": float(seed),
-            "alone": _map50(_alone(), frames, budget, seed),
-            "taught": _map50(_taught(), frames, budget, seed),
+            "alone": _map50(_alone(), frames, budget, seed, folder / f"{seed}-alone"),
+            "taught": _map50(_taught(), frames, budget, seed, folder / f"{seed}-taught"),
         }
         rows.append(row)
         _write(rows, budget)
@@ -93,13 +99,13 @@ def _taught() -> TrainingTask:
     return DistillationTask(teacher, detection_loss(), distillation, alpha=ALPHA)
 
 
-def _map50(task: TrainingTask, frames: Frames, budget: Budget, seed: int) -> float:
-    settings = replace(DISTILLATION, epochs=budget.epochs, seed=seed, warmup_steps=20, learning_rate=1e-3)
-    student = load_network("student", WEIGHTS / "student.npz").to(training_device())
-    with tempfile.TemporaryDirectory() as folder:
-        trained = Trainer(student, "student", task, settings, Path(folder)).fit(frames.train, frames.val)
-        export_network(trained, Path(folder) / "model.onnx")
-        return evaluate_model(Path(folder) / "model.onnx", frames.heldout, resamples=2).map50
+def _map50(task: TrainingTask, frames: Frames, budget: Budget, seed: int, folder: Path) -> float:
+    settings = replace(TRAINING["student"], epochs=budget.epochs, seed=seed, clean_share=0.6, warmup_steps=100)
+    student = new_network("student", seed=seed).to(training_device())
+    folder.mkdir(parents=True, exist_ok=True)
+    trained = Trainer(student, "student", task, settings, folder).fit(frames.train, frames.val)
+    export_network(trained, folder / "model.onnx")
+    return evaluate_model(folder / "model.onnx", frames.heldout, resamples=2).map50
 
 
 def _write(rows: list[dict[str, float]], budget: Budget) -> None:
@@ -111,8 +117,8 @@ def _write(rows: list[dict[str, float]], budget: Budget) -> None:
         f"--heldout {budget.heldout}"
     )
     setting = (
-        f"The shipped student learns on for {budget.epochs} rounds over {budget.frames:,} training frames, from the "
-        f"labels alone and from labels and teacher (temperature {TEMPERATURE}, alpha {ALPHA}); frames, order, "
+        f"The student learns for {budget.epochs} rounds over {budget.frames:,} training frames, from the labels alone "
+        f"and from labels and teacher (temperature {TEMPERATURE}, alpha {ALPHA}); random weights, frames, order, "
         f"augmentation and learning rate are equal. mAP50 on the first {budget.heldout:,} held-out frames. "
         f"{machine_name()}."
     )

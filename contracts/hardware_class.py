@@ -199,7 +199,7 @@ class HardwareClass(_Part):
         storage_bytes: For builds, engines and the spool.
         connectivity: What to expect of the network.
         update_interval_hours: The shortest useful time between two new builds.
-        accepts_builds_of: Further classes whose builds run here.
+        accepts_builds_of: Further classes whose builds run here; a machine reads no file, see ``machine_class``.
     """
 
     schema_version: Literal[1] = 1
@@ -257,7 +257,3 @@ class HardwareClass(_Part):
         if other is not None and other not in self.accepts_builds_of:
             raise ValueError(f"fallback.hardware_class {other!r} is not among accepts_builds_of")
         return self
-
-    def accepts(self, hardware_class: str) -> bool:
-        """Whether a build for this class may be loaded on a machine of this one."""
-        return hardware_class in (self.name, *self.accepts_builds_of)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from contracts.build_name import BuildName
 from contracts.build_performance import BuildPerformance
@@ -126,6 +126,9 @@ class ModelCard(CardPart):
     variant: Variant = "f32"
     pruned: bool = Field(default=False, description="whether channels were removed")
     parameter_count: int | None = Field(default=None, ge=1)
+    parameter_reduction: Score | None = Field(
+        default=None, description="share of the whole network's parameters that pruning removed; None where not known"
+    )
     reference_sha256: Sha256 | None = Field(default=None, description="the plain FP32 model it was made from")
     quantization: Quantization | None = None
     performance: tuple[BuildPerformance, ...] = ()
@@ -133,6 +136,7 @@ class ModelCard(CardPart):
     drift_reference: DriftReference | None = None
     caveats: tuple[str, ...] = Field(default=(), description="what was not shown of the build, a sentence each")
     changelog: tuple[str, ...] = ()
+    built_at: AwareDatetime | None = Field(default=None, description="when it was packaged, UTC")
     built_with: dict[str, str] = Field(default_factory=dict, description="versions of the libraries that made it")
 
     @model_validator(mode="after")

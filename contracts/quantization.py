@@ -25,4 +25,7 @@ class Quantization(CardPart):
     calibration_frames: int = Field(ge=1)
     calibration_sha256: Sha256
     quantized_nodes: int = Field(ge=0)
+    sqnr_db: float | None = Field(
+        default=None, description="outputs against FP32, the worse half of the channels; None where not measured"
+    )
     float_nodes: tuple[str, ...] = Field(default=(), description="nodes kept float because they cost too much accuracy")

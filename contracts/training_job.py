@@ -12,7 +12,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class TrainingJob(BaseModel):
-    """One piece of work; equal jobs give equal results on one machine and set of packages.
+    """One piece of work; what two equal ones learn differs only by the rounding of sums.
 
     Attributes:
         action: ``export``: write the plain FP32 ONNX; ``prune``: remove channels, then fine-tune; ``distill``: learn

@@ -36,6 +36,8 @@ class ArtifactFacts(BaseModel):
         output: How its output is to be read as it is now.
         reference_input, reference_output: The same of the plain FP32 model.
         variant: How it will be run; None while the model is common to all variants.
+        parameter_count: Learned numbers of the plain FP32 model.
+        parameter_reduction: Of a pruned one, the share of the whole model's that is gone; None where that is not known.
         metrics: What was measured.
         caveats: What could not be shown, a sentence each.
         history: The stages that ran, in order.
@@ -50,6 +52,7 @@ class ArtifactFacts(BaseModel):
     reference_output: OutputSpec
     variant: BuildVariant | None = None
     parameter_count: int | None = None
+    parameter_reduction: float | None = None
     quantization: Quantization | None = None
     metrics: tuple[Metric, ...] = ()
     caveats: tuple[str, ...] = ()

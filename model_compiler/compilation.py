@@ -8,7 +8,6 @@ from model_compiler.artifact import Artifact
 from model_compiler.errors import CompileError
 from model_compiler.evaluation.labelled_frames import LabelledFrames
 from model_compiler.graft_comparison import compare_with_plain
-from model_compiler.machine_profile import read_machine_profile
 from model_compiler.pipeline import Sources, Workshop
 from model_compiler.range_methods import compare_range_methods
 from model_compiler.recipe import Recipe
@@ -47,26 +46,25 @@ class Compilation:
         return found[0] if found else None
 
     def report(self, workshop: Workshop) -> BuildReport | None:
-        """Everything measured, with the comparisons that the recipe asks for; None where nothing was measured."""
+        """Everything measured, with the comparisons that the recipe asks for; None where nothing could be measured."""
         recipe, selection, frames = self.recipe, self.selection, self.frames
-        if recipe.evaluation is None or frames is None:
-            return None
         variants = tuple(selection.results.values())
-        floats = [result.name for result in variants if result.difference is None and result.agreement is None]
+        if recipe.evaluation is None or frames is None or not variants:
+            return None
         methods, plain, failed = self._comparisons(frames, workshop)
         return BuildReport(
             model=recipe.model,
             version=recipe.version,
             hardware_class=self.target.name,
             task=recipe.task,
-            measured_on=read_machine_profile().hardware_class,
+            measured_on=workshop.hardware_class,
             dataset=recipe.evaluation.frames.name,
             dataset_sha256=frames.sha256,
             frames=len(frames),
             labelled=frames.labelled,
-            baseline=(floats or [variants[0].name])[0],
+            baseline=self._baseline(),
             variants=variants,
-            refused={str(variant): str(reason) for variant, reason in self.refused.items()},
+            refused={str(variant): str(reason) for variant, reason in self.refused.items()} | selection.failed,
             chosen=selection.chosen,
             choice_reason=selection.reason,
             gate=recipe.gate,
@@ -75,6 +73,12 @@ class Compilation:
             range_methods=methods,
             notes=(*self._notes(), *failed),
         )
+
+    def _baseline(self) -> str:
+        """The first float variant, of the measured ones if there is one; or else the first variant."""
+        results = self.selection.results
+        floats = [str(each) for each in self.made if each.is_float_baseline and str(each) in results]
+        return next((name for name in floats if not results[name].not_measured), (floats or list(results))[0])
 
     def _comparisons(
         self, frames: LabelledFrames, workshop: Workshop

@@ -16,6 +16,7 @@
     |   +-- UnsupportedModel   a valid graph that a stage cannot handle
     |   +-- UnsupportedNode    a node's operator does not exist, or not in this version
     |   +-- InvalidWeights     weights that are NaN or infinite
+    |   +-- NotPruned          a network that should be smaller than the whole one is not
     +-- TrainerFailed          the trainer, another program, could not do its job
     +-- NoFrames               a folder has no pictures, or fewer than asked for
     +-- UnusableFrame          a picture cannot be read or decoded
@@ -138,6 +139,18 @@ class InvalidWeights(ModelError):
         super().__init__(
             f"weights {tensor!r}, read by {reader}: {found} of {size} values; export the model again from a checkpoint"
             " whose weights are finite"
+        )
+
+
+class NotPruned(ModelError):
+    """A network is called pruned, but nothing was taken out of it."""
+
+    def __init__(self, pruned_count: int, whole_count: int) -> None:
+        self.pruned_count, self.whole_count = pruned_count, whole_count
+        super().__init__(
+            f"the pruned network has {pruned_count:,} parameters, the whole one {whole_count:,}: it is not smaller, and"
+            " weights that are only set to 0 cost as much as others; remove channels (trainer.prune), or take the"
+            " weights of a network that has fewer (trainer.prune.weights)"
         )
 
 

@@ -54,10 +54,11 @@ def compare_with_plain(
     builds = {GRAFTED: grafted, PLAIN: made[variant]}
 
     def compare() -> GraftComparison:
-        evaluation = measure_builds(builds, few, settings, workshop)
+        evaluation = measure_builds(builds, few, settings, workshop).require_all()
         return GraftComparison(speedup=speedup(evaluation.results[GRAFTED], evaluation.results[PLAIN]))
 
-    found = workshop.once("grafted against plain", measuring_facts(builds, few, settings), GraftComparison, compare)
+    facts = measuring_facts(builds, few, settings, workshop)
+    found = workshop.once("grafted against plain", facts, GraftComparison, compare)
     return () if found.speedup is None else (_goal(found.speedup, str(variant)),)
 
 

@@ -41,10 +41,9 @@ class MachineProfile:
     power_source: str | None
     hottest_celsius: float | None
 
-    @property
-    def hardware_class(self) -> str:
-        """The class that this machine is of."""
-        return detect_class(self.facts).name
+    def hardware_class(self, declared: str | None = None) -> str:
+        """The class that this machine is of: the one that the operator declared, or what it says itself."""
+        return detect_class(self.facts, declared).name
 
 
 def read_machine_profile(root: Path = Path("/"), architecture: str | None = None) -> MachineProfile:

@@ -1,15 +1,17 @@
 """The stages in order, and how each is run once."""
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from model_compiler.artifact import Artifact
-from model_compiler.errors import CompileError
+from model_compiler.errors import CompileError, NotPruned
 from model_compiler.evaluation.evaluate import evaluate_candidates
 from model_compiler.evaluation.evaluator import Evaluator
 from model_compiler.graph.onnx_model import read_model_file
+from model_compiler.machine_profile import read_machine_profile
 from model_compiler.recipe import Recipe
 from model_compiler.source import plain_artifact
 from model_compiler.stage_cache import Document, StageCache
@@ -44,12 +46,21 @@ class Workshop:
         report: Told what is being done.
         trainer: Makes a trainer from its command.
         evaluate: Measures builds.
+        declared: Hardware class that the operator declared for this machine; None takes what the machine says.
+        now: The time of day, for the card.
     """
 
     cache: StageCache
     report: Callable[[str], None] = lambda _: None
     trainer: Callable[[Sequence[str]], Trainer] = TrainerCommand
     evaluate: Evaluator = evaluate_candidates
+    declared: str | None = None
+    now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+
+    @property
+    def hardware_class(self) -> str:
+        """The class of this machine, which what is measured here is of."""
+        return read_machine_profile().hardware_class(self.declared)
 
     def run(self, stage: Stage, artifact: Artifact, recipe: Recipe) -> Artifact:
         """Run a stage, unless it ran before on the same things.
@@ -67,15 +78,32 @@ class Workshop:
         self.cache.put(key, made)
         return made
 
-    def once(self, name: str, facts: Mapping[str, Any], kind: type[Document], make: Callable[[], Document]) -> Document:
-        """What ``make`` gives, unless it was made before under this name from the same facts."""
+    def once(
+        self,
+        name: str,
+        facts: Mapping[str, Any],
+        kind: type[Document],
+        make: Callable[[], Document],
+        *,
+        final: Callable[[Document], bool] = lambda _: True,
+    ) -> Document:
+        """What ``make`` gives, unless it was made before under this name from the same facts.
+
+        Args:
+            name: What is made.
+            facts: Everything that it depends on, as JSON values.
+            kind: Of document.
+            make: Called where it is not known.
+            final: Whether it is kept; else it is made again the next time.
+        """
         key = self.cache.key(name, None, facts)
         known = self.cache.get_document(key, kind)
         if known is not None:
             self.report(f"{name} (as before)")
             return known
         made = make()
-        self.cache.put_document(key, made)
+        if final(made):
+            self.cache.put_document(key, made)
         return made
 
 
@@ -91,15 +119,23 @@ def source_artifacts(
     Raises:
         CompileError: The source cannot be read or made, or is not what the recipe says.
     """
-    artifacts = {}
+    artifacts = dict[bool, Artifact]()
     for pruned in sorted({variant.pruned for variant in variants}):
         path, notes = _source(recipe, workshop, pruned)
         workshop.report("pruned model: inspect" if pruned else "model: inspect")
         artifact = plain_artifact(read_model_file(path), recipe, hardware_class, notes)
+        if pruned:
+            artifact = artifact.knowing(parameter_reduction=_reduction(artifacts.get(False), artifact))
         if any(variant.variant == "int8" and variant.pruned == pruned for variant in variants):
             artifact = workshop.run(RANGES, artifact, recipe)
         artifacts[pruned] = artifact
     return artifacts
+
+
+def _reduction(whole: Artifact | None, pruned: Artifact) -> float | None:
+    before = None if whole is None else whole.facts.parameter_count
+    after = pruned.facts.parameter_count
+    return None if before is None or after is None or after > before else 1.0 - after / before
 
 
 def _source(recipe: Recipe, workshop: Workshop, pruned: bool) -> tuple[Path, tuple[str, ...]]:
@@ -133,6 +169,8 @@ def make_variants(
         named = recipe.model_copy(update={"model": f"{recipe.model}-{variant}"})
         artifact = sources[variant.pruned].knowing(variant=variant)
         try:
+            if variant.pruned:
+                _require_smaller(sources)
             for stage in VARIANT_STAGES:
                 artifact = workshop.run(stage, artifact, named)
             made[variant] = artifact
@@ -140,3 +178,10 @@ def make_variants(
             workshop.report(f"{variant}: refused: {error}")
             refused[variant] = error
     return made, refused
+
+
+def _require_smaller(sources: Sources) -> None:
+    """Where the whole network is there, too; without it only the trainer knows how large it was."""
+    whole, pruned = (sources[key].facts.parameter_count if key in sources else None for key in (False, True))
+    if whole is not None and pruned is not None and pruned >= whole:
+        raise NotPruned(pruned, whole)

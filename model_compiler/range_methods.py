@@ -1,7 +1,7 @@
 """What INT8 costs when the ranges of activations are chosen in different ways, measured in one run."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import get_args
 
 from pydantic import BaseModel, ConfigDict
@@ -58,16 +58,23 @@ def compare_range_methods(source: Artifact, recipe: Recipe, workshop: Workshop) 
     settings = recipe.evaluation.model_copy(update={"rounds": 1})
 
     def compare() -> RangeComparison:
-        evaluation = measure_builds(builds, frames, settings, workshop)
+        evaluation = measure_builds(builds, frames, settings, workshop).require_all()
         return RangeComparison(results=tuple(_results(evaluation, builds)))
 
-    facts = measuring_facts(builds, frames, settings)
+    facts = measuring_facts(builds, frames, settings, workshop)
     return workshop.once("range methods", facts, RangeComparison, compare).results
 
 
-def _results(evaluation: Evaluation, builds: Iterable[str]) -> Iterator[RangeMethodResult]:
+def _results(evaluation: Evaluation, builds: Mapping[str, Artifact]) -> Iterator[RangeMethodResult]:
     for method in get_args(RangeMethod):
         result = evaluation.compared(method, str(FLOAT)) if method in builds else None
         metric = None if result is None else result.accuracy or result.agreement
         if result is not None and metric is not None:
-            yield RangeMethodResult(method=method, metric=metric, difference=result.difference, note=str(INT8))
+            facts = builds[method].facts.quantization
+            yield RangeMethodResult(
+                method=method,
+                metric=metric,
+                difference=result.difference,
+                sqnr_db=None if facts is None else facts.sqnr_db,
+                note=str(INT8),
+            )

@@ -118,7 +118,7 @@ class Recipe(_RecipePart):
         calibration: Frames like those of the site; needed for INT8.
         thresholds: None takes those with the best F1 score on labelled calibration frames, or the card's default.
         evaluation: Frames that accuracy and speed are measured on; without it, nothing is measured.
-        gate: What the build may cost.
+        gate: What the build may cost; without ``evaluation`` only its limits of size can be stated.
         compare_range_methods: Also measure INT8 with ranges chosen by each method, for the report.
         compare_plain_graph: Also measure the chosen variant without grafting, for the report.
         teacher: Model that this one learned from; the report compares both.
@@ -162,6 +162,16 @@ class Recipe(_RecipePart):
             pruned = [str(variant) for variant in target.variants if variant.pruned]
             if pruned:
                 raise ValueError(f"targets.{name}: variant {pruned[0]} needs trainer.prune, which says how to prune")
+        return self
+
+    @model_validator(mode="after")
+    def _gate_can_be_judged(self) -> Self:
+        stated = self.gate.stated_to_measure
+        if self.evaluation is None and stated:
+            raise ValueError(
+                f"gate: without frames to measure on nothing can be said of {', '.join(stated)}; add `evaluation:"
+                " {frames: <folder>}`, or leave out what has to be measured"
+            )
         return self
 
     @model_validator(mode="after")

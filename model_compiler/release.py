@@ -1,28 +1,29 @@
 """From a recipe to one build: every variant is made and measured, the fastest inside the gate is written."""
 
 import dataclasses
+import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
 
 from contracts.hardware_class import HardwareClass
 from model_compiler.artifact import Artifact
+from model_compiler.calibration_check import require_calibration_frames
 from model_compiler.compilation import Compilation
 from model_compiler.errors import BuildExists, NoVariantLeft
 from model_compiler.evaluation.labelled_frames import LabelledFrames
 from model_compiler.evaluation_frames import evaluation_frames
-from model_compiler.frame_folder import frame_paths
 from model_compiler.hardware_catalogue import find_hardware_class
-from model_compiler.machine_profile import read_machine_profile
-from model_compiler.measured_builds import measure_builds, measuring_facts
+from model_compiler.measured_builds import measure_builds, measuring_facts, unmeasured_results
 from model_compiler.packaging.build_directory import write_build
 from model_compiler.pipeline import CALIBRATE, Workshop, make_variants, source_artifacts
 from model_compiler.recipe import Recipe
 from model_compiler.reporting.build_report import BuildReport
-from model_compiler.selection import Selection, select
+from model_compiler.selection import Selection, choose, select
 from model_compiler.stages import package
 from model_compiler.variant import BuildVariant
 
 Made = Mapping[BuildVariant, Artifact]
+NO_FRAMES = "the recipe names no frames to measure on (`evaluation`)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +66,7 @@ def build(
     target = find_hardware_class(hardware_class)
     variants = variants_of(recipe, target)
     # first of all, because training and making the variants take long
-    if recipe.calibration is not None:
-        frame_paths(recipe.calibration.frames)
+    require_calibration_frames(recipe, variants)
     frames = None if recipe.evaluation is None else evaluation_frames(recipe, recipe.evaluation)
     sources = source_artifacts(recipe, hardware_class, variants, workshop)
     made, refused = make_variants(sources, variants, recipe, workshop)
@@ -74,6 +74,7 @@ def build(
     if not made:
         raise NoVariantLeft(name, reasons)
     selection = _selection(made, recipe, target, frames, workshop)
+    reasons += [f"{variant}: {reason}" for variant, reason in selection.failed.items()]
     compilation = Compilation(recipe, target, sources, made, refused, selection, frames)
     report, winner = compilation.report(workshop), compilation.winner
     if report is not None and reports is not None:
@@ -81,7 +82,8 @@ def build(
     if selection.chosen is None or winner is None:
         misses = [f"{each}: {miss}" for each, result in selection.results.items() for miss in result.failures]
         raise NoVariantLeft(name, [*misses, *reasons])
-    final = package.run(_measured(_calibrated(winner, recipe, workshop), selection), recipe)
+    built_at = workshop.now().astimezone(dt.UTC).replace(microsecond=0)
+    final = package.run(_measured(_calibrated(winner, recipe, workshop), selection), recipe, built_at)
     directory = write_build(name, final.build, output)
     return Release(directory, selection.chosen, selection.reason, report, final.facts.caveats)
 
@@ -97,23 +99,26 @@ def variants_of(recipe: Recipe, target: HardwareClass) -> tuple[BuildVariant, ..
 def _selection(
     made: Made, recipe: Recipe, target: HardwareClass, frames: LabelledFrames | None, workshop: Workshop
 ) -> Selection:
+    builds = {str(variant): artifact for variant, artifact in made.items()}
+    # what `verify` could not show; what measuring leaves open is added to it
+    caveats = {name: artifact.facts.caveats for name, artifact in builds.items()}
     if recipe.evaluation is None or frames is None:
-        return Selection(results={}, chosen=str(next(iter(made))), reason="the first variant; nothing was measured")
-    settings, builds = recipe.evaluation, {str(variant): artifact for variant, artifact in made.items()}
+        sizes = unmeasured_results(builds, NO_FRAMES)
+        results = {variant: sizes[str(variant)] for variant in made}
+        return choose(results, recipe, target, workshop.hardware_class).with_caveats(caveats)
+    settings = recipe.evaluation
     facts = {
-        **measuring_facts(builds, frames, settings),
+        **measuring_facts(builds, frames, settings, workshop),
         "gate": recipe.gate.model_dump(mode="json"),
         "target": target.model_dump(mode="json"),
     }
 
     def judged() -> Selection:
         measured = measure_builds(builds, frames, settings, workshop)
-        here = read_machine_profile().hardware_class
-        # what `verify` could not show; the gate's own are added to it
-        caveats = {str(variant): artifact.facts.caveats for variant, artifact in made.items()}
-        return select(measured, tuple(made), recipe, target, here).with_caveats(caveats)
+        return select(measured, tuple(made), recipe, target, workshop.hardware_class).with_caveats(caveats)
 
-    return workshop.once("evaluate", facts, Selection, judged)
+    # what did not load or answer may do so the next time
+    return workshop.once("evaluate", facts, Selection, judged, final=lambda found: not found.failed)
 
 
 def _measured(artifact: Artifact, selection: Selection) -> Artifact:
@@ -122,7 +127,8 @@ def _measured(artifact: Artifact, selection: Selection) -> Artifact:
         return artifact
     metrics = result.metrics if result.agreement is None else (*result.metrics, result.agreement)
     performance = (result.performance_on(artifact.facts.hardware_class),)
-    return artifact.knowing(metrics=metrics, performance=performance, caveats=result.caveats)
+    caveats = tuple(dict.fromkeys((*result.caveats, *artifact.facts.caveats)))
+    return artifact.knowing(metrics=metrics, performance=performance, caveats=caveats)
 
 
 def _calibrated(artifact: Artifact, recipe: Recipe, workshop: Workshop) -> Artifact:

@@ -42,7 +42,7 @@ def plain_artifact(model: onnx.ModelProto, recipe: Recipe, hardware_class: str, 
         output=output,
         reference_input=network_input,
         reference_output=output,
-        parameter_count=inspect_model(sized).parameter_count,
+        parameter_count=inspect_model(sized).parameter_count or None,
     )
     return Artifact(model=serialised, reference=serialised, facts=facts).recorded(NAME, *notes)
 

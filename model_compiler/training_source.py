@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from contracts.training_job import Action, TrainingJob
-from model_compiler.errors import InputFileMissing
+from model_compiler.errors import InputFileMissing, NotPruned
 from model_compiler.recipe import TrainerSource
 from model_compiler.trainer import Trainer
 
@@ -37,13 +37,14 @@ def train_and_export(
 
     Raises:
         InputFileMissing: The weights are not there.
+        NotPruned: What the trainer pruned is not smaller than what it had made before.
         TrainerFailed: The trainer could not do it.
     """
     ready = source.prune.weights if pruned and source.prune is not None else None
     weights, notes = ready or source.weights, list[str]()
     if source.distill is not None and not source.distill.teacher_weights.is_file():
         raise InputFileMissing(source.distill.teacher_weights, "weights of the teacher")
-    onnx_path = Path()
+    onnx_path, whole_count = Path(), None
     for action in ("export",) if ready is not None else _actions(source, pruned):
         if not weights.is_file():
             raise InputFileMissing(weights, "weights")
@@ -52,6 +53,9 @@ def train_and_export(
         job = job.model_copy(update={"output": folder_of(_identity(job, identity, source.command))})
         report(f"{source.network}: {action}")
         result = trainer.work(job)
+        if action == "prune" and whole_count is not None and result.parameter_count >= whole_count:
+            raise NotPruned(result.parameter_count, whole_count)
+        whole_count = result.parameter_count
         notes += (f"{action}: {result.parameter_count:,} parameters", *result.notes)
         weights = job.output / result.weights
         onnx_path = job.output / (result.onnx or "")

@@ -10,15 +10,14 @@ import onnx
 
 from contracts.build_name import BuildName, InvalidBuildName
 from contracts.hardware_class import HardwareClass
-from contracts.machine_class import detect_class
-from model_compiler.commands.build import DEFAULT_CACHE, build_and_tell
+from model_compiler.commands.build import DEFAULT_CACHE, build_and_tell, declared_class, describe_declared
 from model_compiler.errors import BuildExists, InputFileMissing, InvalidAnswer
 from model_compiler.frame_folder import frame_paths
 from model_compiler.graph.detector_output import Head
 from model_compiler.graph.onnx_model import read_model_file
 from model_compiler.hardware_catalogue import find_hardware_class
-from model_compiler.machine_profile import read_machine_profile
 from model_compiler.packaging.build_directory import write_file
+from model_compiler.pipeline import Workshop
 from model_compiler.proposal.errors import RecipeExists, SuspiciousModel, UnreadablePicture
 from model_compiler.proposal.hints import Hints
 from model_compiler.proposal.label_names import read_labels
@@ -31,6 +30,7 @@ from model_compiler.proposal.synthetic_frame import synthetic_frame
 from model_compiler.proposal.tryout import Tryout, try_out
 from model_compiler.recipe import Recipe
 from model_compiler.recipe_file import recipe_of
+from model_compiler.stage_cache import StageCache
 from model_compiler.variant import BuildVariant
 from vision.errors import ImageError
 
@@ -47,6 +47,7 @@ def describe(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--name", required=True, help="name of the model, [a-z0-9-]")
     verb.add_argument("--version", default="1.0.0", help="major.minor.patch (default: %(default)s)")
     verb.add_argument("--for", dest="hardware_class", metavar="CLASS", help="hardware class (default: this machine's)")
+    describe_declared(verb)
     verb.add_argument("--image", type=Path, help="picture to try it on (default: a synthetic one)")
     verb.add_argument("--calibration", type=Path, metavar="FOLDER", help="frames like those of the site, for INT8")
     verb.add_argument("--evaluation", type=Path, metavar="FOLDER", help="frames to measure on, with or without labels")
@@ -89,7 +90,8 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         CompileError: The model is not one that can be served, something given is wrong, or it cannot be built.
     """
-    target = find_hardware_class(options.hardware_class or detect_class(read_machine_profile().facts).name)
+    workshop = Workshop(StageCache(options.cache), declared=declared_class(options))
+    target = find_hardware_class(options.hardware_class or workshop.hardware_class)
     _check_is_new(options, target.name)
     hints = _hints(options)
     model = read_model_file(options.model)
@@ -100,7 +102,7 @@ def run(options: argparse.Namespace) -> None:
     print(proposal_page(options.model, proposal, tried, options.image))
     if goes_on(tried.doubts, yes=options.yes, ask=input if sys.stdin.isatty() else None):
         recipe = _write_recipe(options, proposal, target)
-        build_and_tell(recipe, target.name, output=options.output, cache=options.cache)
+        build_and_tell(recipe, target.name, workshop, output=options.output)
 
 
 def _check_is_new(options: argparse.Namespace, hardware_class: str) -> None:

@@ -1,13 +1,17 @@
 """``outpost-compile build``: from a recipe to the fastest build inside its gate."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from contracts.machine_class import UNKNOWN
+from model_compiler.errors import InvalidAnswer
 from model_compiler.expected_steps import expected_steps
 from model_compiler.hardware_catalogue import find_hardware_class
+from model_compiler.machine_profile import read_machine_profile
 from model_compiler.pipeline import Workshop
 from model_compiler.recipe import Recipe
 from model_compiler.recipe_file import read_recipe
@@ -37,8 +41,38 @@ def describe(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--skip-existing", action="store_true", help="do nothing where the folder of builds has this build already"
     )
+    describe_declared(verb)
     verb.add_argument("--reports", type=Path, help="folder for <build>.json, what was measured of every variant")
     verb.set_defaults(run=run)
+
+
+def describe_declared(verb: argparse.ArgumentParser) -> None:
+    """The option of a class that a machine cannot say of itself."""
+    verb.add_argument(
+        "--declared",
+        metavar="CLASS",
+        help="the class that the operator declared for this machine, which what is measured here is of (default: what"
+        " the machine says)",
+    )
+
+
+def declared_class(options: argparse.Namespace) -> str | None:
+    """The class that was declared, or None.
+
+    Raises:
+        CompileError: There is no such class, or it is of another architecture than this machine.
+    """
+    if options.declared is None:
+        return None
+    declared, detected = find_hardware_class(options.declared), read_machine_profile().hardware_class()
+    here = None if detected == UNKNOWN else find_hardware_class(detected).cpu_architecture
+    if here not in {None, declared.cpu_architecture}:
+        raise InvalidAnswer(
+            "--declared",
+            f"{declared.name} is {declared.cpu_architecture}, this machine is {here}: what is measured here says"
+            " nothing of that class",
+        )
+    return declared.name
 
 
 def run(options: argparse.Namespace) -> None:
@@ -47,19 +81,28 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         CompileError: A stage cannot go on, every variant was refused, or the build exists.
     """
+    declared = declared_class(options)
     recipe = read_recipe(options.recipe)
     hardware_class = recipe.target(options.hardware_class)
     directory = options.output / recipe.build_name(hardware_class)
     if options.skip_existing and directory.exists():
         print(f"{directory} is there already")
         return
-    build_and_tell(recipe, hardware_class, output=options.output, cache=options.cache, reports=options.reports)
+    workshop = Workshop(StageCache(options.cache), declared=declared)
+    build_and_tell(recipe, hardware_class, workshop, output=options.output, reports=options.reports)
 
 
 def build_and_tell(
-    recipe: Recipe, hardware_class: str, *, output: Path, cache: Path, reports: Path | None = None
+    recipe: Recipe, hardware_class: str, workshop: Workshop, *, output: Path, reports: Path | None = None
 ) -> None:
     """Build with a progress bar and a line for each step on standard error, and the result on standard output.
+
+    Args:
+        recipe: As read.
+        hardware_class: One of its targets.
+        workshop: Where and with what; it is told here.
+        output: Folder of builds.
+        reports: Folder for ``<build>.json``.
 
     Raises:
         CompileError: A stage cannot go on, every variant was refused, or the build exists.
@@ -74,7 +117,7 @@ def build_and_tell(
             console.print(text, highlight=False, markup=False)
             progress.update(bar, description=text, advance=1)
 
-        release = build(recipe, hardware_class, output, Workshop(StageCache(cache), report), reports=reports)
+        release = build(recipe, hardware_class, output, replace(workshop, report=report), reports=reports)
     size_bytes = sum(path.stat().st_size for path in release.directory.rglob("*") if path.is_file())
     print(f"{release.directory}: {release.chosen}, {size_bytes / 1e6:.2f} MB; {release.reason}")
     for caveat in release.caveats:

@@ -1,6 +1,7 @@
 """``outpost-compile classes``: the hardware classes, and which one this machine is."""
 
 import argparse
+import dataclasses
 import json
 import textwrap
 from collections.abc import Iterator
@@ -40,10 +41,10 @@ def run(options: argparse.Namespace) -> None:
     here = detect_class(profile.facts, options.declared)
     if options.json:
         content = [chosen.model_dump(mode="json") for chosen in classes.values()]
-        machine = {"name": here.name, "reason": here.reason, "accepts_builds_of": here.accepts_builds_of}
+        machine = dataclasses.asdict(here) | {"profile": dataclasses.asdict(profile)}
         print(json.dumps({"classes": content, "this_machine": machine}, indent=2))
         return
-    print("\n".join([*_table(classes), "", *_this_machine(here, profile)]))
+    print("\n".join([*_table(classes), "", *machine_lines(here, profile)]))
 
 
 def _table(classes: dict[str, HardwareClass]) -> Iterator[str]:
@@ -55,17 +56,24 @@ def _table(classes: dict[str, HardwareClass]) -> Iterator[str]:
         yield f"{name:<24} {chosen.runtime:<12} {ceiling:>10}  {power:<11} {chosen.latency.ceiling_p99_ms:>6g} ms"
 
 
-def _this_machine(here: MachineClass, profile: MachineProfile) -> Iterator[str]:
+def machine_lines(here: MachineClass, profile: MachineProfile) -> Iterator[str]:
+    """What a machine is and has, for people."""
     yield f"This machine: {here.name}"
     yield f"  why      {here.reason}"
     yield f"  accepts  builds for {', '.join((here.name, *here.accepts_builds_of))}"
     cores = "unknown" if profile.cpu_count is None else f"{profile.cpu_count:g}"
-    memory = "unknown" if profile.memory_bytes is None else in_bytes(profile.memory_bytes)
+    heat = "unknown" if profile.hottest_celsius is None else f"{profile.hottest_celsius:.1f} C where it is hottest"
     yield f"  CPU      {profile.cpu_model or 'unknown'}, {cores} usable"
     yield f"           {' '.join(profile.cpu_flags) or 'no instructions for networks found'}"
     yield f"  GPU      {', '.join(profile.gpus) or 'none found'}"
-    yield f"  memory   {memory}"
+    yield f"  memory   {_size(profile.memory_bytes)}"
+    yield f"  storage  {_size(profile.storage_bytes)}"
     yield f"  power    {profile.power_source or 'unknown'}"
+    yield f"  heat     {heat}"
+
+
+def _size(size_bytes: int | None) -> str:
+    return "unknown" if size_bytes is None else in_bytes(size_bytes)
 
 
 def _full(chosen: HardwareClass) -> Iterator[str]:

@@ -74,6 +74,7 @@ def run(options: argparse.Namespace) -> None:
     if options.model is not None and "model_memory" in values:
         raise InvalidAnswer("--model-memory", "cannot be given with --model, which tells it")
     answers = answers_of(values)
+    _refuse_no_power(levels, answers)
     run_energy = None if options.power_log is None else _energy(options.power_log, answers)
     model = None if options.model is None else read_measured_model(options.model)
     plan = make_plan(answers, read_hardware_classes(options.folder), model, list(levels.items()), stages, run_energy)
@@ -140,6 +141,13 @@ def _energy(log: Path, answers: Answers) -> Energy:
     if found.mean_watts <= 0.0:
         raise InvalidAnswer("--idle-watts", f"{answers.idle_watts:g} W is not below what the logged run drew")
     return found
+
+
+def _refuse_no_power(levels: dict[str, float], answers: Answers) -> None:
+    for name, watts in levels.items():
+        if answers.battery is not None and watts + answers.other_watts == 0.0:
+            problem = f"{name}: 0 W in all never empty a battery; state what the rest draws with --other-watts"
+            raise InvalidAnswer("--power-level", problem)
 
 
 def _pairs(flag: str, texts: list[str], parse: Callable[[str], float]) -> dict[str, float]:

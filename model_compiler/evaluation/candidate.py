@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from contracts.build_manifest import CARD_FILE, CONFIG_FILE
 from contracts.model_card import ModelCard
 
+NO_TENSORRT = "the gateway's embedded Triton does not run TensorRT"
 _BACKEND = re.compile(r'^backend:\s*"([a-z]+)"', re.MULTILINE)
 
 
@@ -37,6 +38,11 @@ class Candidate:
         """What runs it, by its configuration."""
         found = _BACKEND.search(self.files[CONFIG_FILE].decode())
         return found.group(1) if found else "unknown"
+
+    @property
+    def not_measurable(self) -> str:
+        """Why it cannot be served for measuring; empty where it can."""
+        return NO_TENSORRT if self.backend == "tensorrt" else ""
 
     @property
     def size_bytes(self) -> int:

@@ -12,8 +12,6 @@ from model_compiler.evaluation.predictions import Detections
 from vision.bootstrap import Interval, bootstrap_map, bootstrap_map50_difference, bootstrap_ratio
 from vision.matching import ClassMatches, match_class
 
-SAME_BOX_IOU = 0.5
-
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:

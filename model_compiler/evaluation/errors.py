@@ -8,8 +8,10 @@
         +-- GatewayNotInstalled   the command that serves builds is not on this machine
         +-- GatewayFailed         it does not start, a build does not load, or it went away
         +-- FrameNotAnswered      a build has no usable answer to a frame
+        +-- NotMeasured           builds that are compared were not all measured
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from model_compiler.errors import CompileError
@@ -54,3 +56,11 @@ class FrameNotAnswered(EvaluationError):
     def __init__(self, candidate: str, frame: str, problem: str) -> None:
         self.candidate, self.frame, self.problem = candidate, frame, problem
         super().__init__(f"{candidate}, frame {frame}: {problem}")
+
+
+class NotMeasured(EvaluationError):
+    """Some of the builds that are to be compared could not be measured, by name with the reason."""
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        self.reasons = dict(reasons)
+        super().__init__("; ".join(f"{name}: {reason}" for name, reason in self.reasons.items()))

@@ -14,9 +14,10 @@ from model_compiler.evaluation.frame_load import ask_all
 from model_compiler.evaluation.gateway_client import GatewayClient
 from model_compiler.evaluation.gateway_process import GatewayProcess, running_gateway
 from model_compiler.evaluation.labelled_frames import LabelledFrames
-from model_compiler.evaluation.measurement import Measurement, load_all, measure_rounds, peak_memory
+from model_compiler.evaluation.measurement import Measurement, load, measure_rounds, peak_memory
 from model_compiler.evaluation.predictions import LOWEST_SCORE, Classifications, Predictions, detections_of
 from model_compiler.evaluation.settings import EvaluationSettings
+from model_compiler.evaluation.trials import Trials
 from model_compiler.evaluation.variant_result import VariantResult
 from model_compiler.machine_profile import read_machine_profile
 
@@ -42,25 +43,29 @@ def evaluate_candidates(
         report: Told what is being done.
 
     Raises:
-        EvaluationError: The gateway is not installed or fails, a build does not load or does not answer.
+        EvaluationError: The gateway is not installed or fails. A build that does not load or does not answer is among
+            ``failed``, and the others are measured.
     """
     speed_frames = [(frame.name, frame.read()) for frame in frames.frames[:_SPEED_FRAMES]]
     with running_gateway(hardware_class=candidates[0].card.hardware_class) as gateway:
+        trials = Trials(gateway, report)
         report("loading the builds into a gateway")
-        load_seconds = load_all(gateway, candidates, speed_frames[0])
-        predictions = {}
-        for candidate in candidates:
+        load_seconds = trials.of_each({each.name: partial(load, gateway, each, speed_frames[0]) for each in candidates})
+
+        def answers(candidate: Candidate) -> Predictions:
             report(f"{candidate.name}: answers to {len(frames)} frames")
-            predictions[candidate.name] = _predict(gateway, candidate, frames, settings.callers)
-        names = [candidate.name for candidate in candidates]
-        rounds = measure_rounds(gateway, names, speed_frames, settings, report)
+            return _predict(gateway, candidate, frames, settings.callers)
+
+        predictions = trials.of_each({each.name: partial(answers, each) for each in candidates})
+        rounds = measure_rounds(gateway, tuple(predictions), speed_frames, settings, trials, report)
         memory = peak_memory(gateway, candidates)
     report("accuracy and its intervals")
     results = {}
     for each in candidates:
-        measured = Measurement(load_seconds[each.name], rounds[each.name], memory[each.name])
-        results[each.name] = _result(each, measured, predictions[each.name], frames, settings, hardware_class)
-    return Evaluation(results, predictions, frames, settings.resamples, settings.seed)
+        if each.name not in trials.failed:
+            measured = Measurement(load_seconds[each.name], rounds[each.name], memory[each.name])
+            results[each.name] = _result(each, measured, predictions[each.name], frames, settings, hardware_class)
+    return Evaluation(results, predictions, frames, settings.resamples, settings.seed, trials.failed)
 
 
 def predict(candidate: Candidate, frames: LabelledFrames, *, callers: int | None = None) -> Predictions:

@@ -1,13 +1,14 @@
 """What was measured of several variants of a release, and how they compare."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from contracts.model_card import Metric
 from model_compiler.evaluation import classification_accuracy as classification
 from model_compiler.evaluation import detection_accuracy as detection
+from model_compiler.evaluation.errors import NotMeasured
 from model_compiler.evaluation.labelled_frames import LabelledFrames
 from model_compiler.evaluation.predictions import Classifications, Detections, Predictions
 from model_compiler.evaluation.variant_result import AccuracyDifference, Speedup, VariantResult
@@ -19,11 +20,12 @@ class Evaluation:
     """All variants on the same frames, in the same rounds.
 
     Attributes:
-        results: Of each variant by itself, by name.
-        predictions: Its answers to the frames.
+        results: Of each variant by itself, by name; also of those that cannot be measured here and say so.
+        predictions: Its answers to the frames; of those that were measured.
         frames: Those.
         resamples: Of the bootstrap.
         seed: Of the bootstrap.
+        failed: Variants that did not load or did not answer, with the reason; they have no result.
     """
 
     results: Mapping[str, VariantResult]
@@ -31,17 +33,29 @@ class Evaluation:
     frames: LabelledFrames
     resamples: int
     seed: int
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+    def require_all(self) -> "Evaluation":
+        """This one, where every variant was measured.
+
+        Raises:
+            NotMeasured: One was not.
+        """
+        unmeasured = {name: result.not_measured for name, result in self.results.items() if result.not_measured}
+        if unmeasured or self.failed:
+            raise NotMeasured(unmeasured | dict(self.failed))
+        return self
 
     def compared(self, name: str, baseline: str) -> VariantResult:
         """One of the results with its difference in accuracy (without labels: agreement) and speed-up against another.
 
-        The baseline itself is returned as it is.
+        The baseline itself is returned as it is, and so is one of which nothing was measured.
 
         Raises:
             KeyError: There is no variant of one of these names.
         """
         result, base = self.results[name], self.results[baseline]
-        if name == baseline:
+        if name == baseline or result.not_measured:
             return result
         mine, theirs = self.predictions[result.name], self.predictions[base.name]
         update: dict[str, object] = {"speedup": speedup(result, base)}

@@ -21,6 +21,7 @@ from model_compiler.evaluation.gate_verdict import GateCheck, GateVerdict
 from model_compiler.evaluation.variant_result import AccuracyDifference, VariantResult
 
 DROP_POINTS, AGREEMENT = 1.5, 0.9
+_BY_SIZE = frozenset({"max_size_mb", "max_size_ratio"})
 _RULE_OF_THREE = 3.0
 _ROUNDING = 1e-9
 _MB = 1e6
@@ -56,6 +57,12 @@ class GateSettings(BaseModel):
     max_size_mb: float | None = Field(default=None, gt=0.0)
     max_size_ratio: float | None = Field(default=None, gt=0.0)
 
+    @property
+    def stated_to_measure(self) -> tuple[str, ...]:
+        """Limits that were given and that only measuring can judge: all but those of size; 0 is none."""
+        given = (name for name in type(self).model_fields if name in self.model_fields_set - _BY_SIZE)
+        return tuple(name for name in given if getattr(self, name))
+
     def within(
         self, *, latency_ms: float | None = None, load_seconds: float | None = None, memory_mb: float | None = None
     ) -> "GateSettings":
@@ -86,20 +93,25 @@ def judge(
         candidate: The variant.
         measured_on: Hardware class of the machine that measured.
         built_for: Hardware class of the build; where it is another, times and memory say nothing: ``not_measured``.
+            Of a candidate of which nothing was measured only the size is decided.
     """
     is_baseline = baseline is not None and candidate.name == baseline.name
-    speaks = measured_on == built_for and candidate.performance.status == "measured"
-    performance = candidate.performance if speaks else None
-    why = "" if speaks else f"measured on {measured_on}, not on {built_for}" if measured_on != built_for else "no run"
+    why = candidate.not_measured
+    if not why and measured_on != built_for:
+        why = f"measured on {measured_on}, not on {built_for}"
+    performance = None if why else candidate.performance
     checks = [
         *([] if is_baseline else [_accuracy(settings, candidate), _speedup(settings, candidate, performance, why)]),
         *_times_and_memory(settings, performance, why),
-        *_sizes(settings, baseline or candidate, candidate),
+        *_sizes(settings, baseline, candidate),
     ]
     return GateVerdict(checks=tuple(checks))
 
 
 def _accuracy(settings: GateSettings, candidate: VariantResult) -> GateCheck:
+    if candidate.not_measured:
+        limit = _given(settings.max_accuracy_drop_points, DROP_POINTS)
+        return _open("max_accuracy_drop_points", limit, candidate.not_measured)
     if candidate.difference is not None:
         return _drop(settings, candidate, candidate.difference)
     if candidate.agreement is not None:
@@ -210,12 +222,18 @@ def _times_and_memory(settings: GateSettings, performance: BuildPerformance | No
             yield _open(name, limit, why or "no number") if value is None else _at_most(name, limit, value, what, unit)
 
 
-def _sizes(settings: GateSettings, baseline: VariantResult, candidate: VariantResult) -> Iterator[GateCheck]:
+def _sizes(settings: GateSettings, baseline: VariantResult | None, candidate: VariantResult) -> Iterator[GateCheck]:
     if settings.max_size_mb is not None:
         yield _at_most("max_size_mb", settings.max_size_mb, candidate.size_bytes / _MB, "size", "MB")
-    if settings.max_size_ratio is not None and candidate.name != baseline.name:
+    limit = settings.max_size_ratio
+    if limit is None:
+        return
+    if baseline is None:
+        reason = "max_size_ratio: there is no FP32 variant to compare with; add f32 to the variants"
+        yield GateCheck(name="max_size_ratio", status="fail", limit=limit, reason=reason)
+    elif candidate.name != baseline.name:
         ratio = candidate.size_bytes / max(1, baseline.size_bytes)
-        yield _at_most("max_size_ratio", settings.max_size_ratio, ratio, "size", f"times that of {baseline.name}")
+        yield _at_most("max_size_ratio", limit, ratio, "size", f"times that of {baseline.name}")
 
 
 def _at_most(name: str, limit: float, value: float, what: str, unit: str) -> GateCheck:

@@ -85,6 +85,24 @@ class GatewayProcess:
         self._wait(lambda: self._is_ready(candidate.name, build), _LOAD_SECONDS, f"{candidate.name} to be loaded")
         return self._logged_load_seconds(build)
 
+    @property
+    def runs(self) -> bool:
+        """Whether the process is there."""
+        return self._process.poll() is None
+
+    def drop(self, name: str) -> None:
+        """Take out the build of a candidate, so that loading it is not tried again, and wait for the others.
+
+        Raises:
+            GatewayFailed: It ended, or its Triton does not come up again.
+        """
+        if self._models.pop(name, None) is not None:
+            _write_active(self._state, ActiveModels(models=self._models))
+        self.wait_until_up()
+        # it may have taken Triton with it, which loads the others again; one that stays away fails by itself
+        with contextlib.suppress(GatewayFailed):
+            self._wait(lambda: all(map(self._answers, self._models)), _START_SECONDS, "the other builds")
+
     def failure(self, problem: str) -> GatewayFailed:
         """An error with the end of the log."""
         return GatewayFailed(problem, self._log.read_text(errors="replace")[-_TAIL_CHARACTERS:])
@@ -93,6 +111,9 @@ class GatewayProcess:
         found = self._status().get("builds", {}).get(build, {})
         if not found.get("ready") and found.get("reason"):
             raise self.failure(f"{name}: {found['reason']}")
+        return self._answers(name)
+
+    def _answers(self, name: str) -> bool:
         try:
             with urllib.request.urlopen(f"http://{self.address}/v2/models/{name}/ready", timeout=2.0) as answer:
                 return bool(answer.status == 200)

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import SupportsFloat
 
 import numpy as np
@@ -17,6 +18,7 @@ from model_compiler.evaluation.gateway_client import GatewayClient
 from model_compiler.evaluation.gateway_process import GatewayProcess
 from model_compiler.evaluation.process_usage import cpu_seconds_of_tree, peak_memory_of_model
 from model_compiler.evaluation.settings import EvaluationSettings
+from model_compiler.evaluation.trials import Trials
 
 IDLE_SECONDS = 2.0
 """For which power is read before the loads: the builds are loaded, and nobody asks."""
@@ -84,16 +86,12 @@ class Measurement:
         )
 
 
-def load_all(gateway: GatewayProcess, candidates: Sequence[Candidate], frame: Frame) -> dict[str, float]:
-    """Load builds one after the other; seconds from each load request to its first answer, by name.
+def load(gateway: GatewayProcess, candidate: Candidate, frame: Frame) -> float:
+    """Load a build; seconds from the load request to its first answer.
 
     Raises:
-        EvaluationError: One does not load or does not answer.
+        EvaluationError: It does not load or does not answer.
     """
-    return {candidate.name: _load(gateway, candidate, frame) for candidate in candidates}
-
-
-def _load(gateway: GatewayProcess, candidate: Candidate, frame: Frame) -> float:
     until_loaded = gateway.load(candidate)
     client = GatewayClient(gateway.address, candidate.name)
     try:
@@ -109,25 +107,31 @@ def measure_rounds(
     names: Sequence[str],
     frames: Sequence[Frame],
     settings: EvaluationSettings,
+    trials: Trials,
     report: Callable[[str], None],
 ) -> dict[str, tuple[RoundSample, ...]]:
     """Measure loaded builds in turn; each round begins with another one, so that drift of the machine hits all alike.
 
+    What does not answer a frame is left out from then on.
+
     Raises:
-        EvaluationError: A frame is not answered.
+        EvaluationError: The gateway went away.
     """
     energy = EnergyCounter()
     idle_watts = energy.mean_watts(IDLE_SECONDS)
     callers = settings.callers or 2 * len(os.sched_getaffinity(0))
     samples: dict[str, list[RoundSample]] = {name: [] for name in names}
     for number in range(settings.rounds):
-        first = number % len(names)
-        for name in (*names[first:], *names[:first]):
+        left = [name for name in names if name not in trials.failed]
+        first = number % max(1, len(left))
+        for name in (*left[first:], *left[:first]):
             report(f"round {number + 1} of {settings.rounds}: {name}")
-            load = FrameLoad(gateway.address, name, frames)
-            sample = _measure(gateway, load, settings.seconds_per_round, callers, energy)
-            samples[name].append(dataclasses.replace(sample, idle_watts=idle_watts))
-    return {name: tuple(found) for name, found in samples.items()}
+            frame_load = FrameLoad(gateway.address, name, frames)
+            task = partial(_measure, gateway, frame_load, settings.seconds_per_round, callers, energy)
+            sample = trials.attempt(name, task)
+            if sample is not None:
+                samples[name].append(dataclasses.replace(sample, idle_watts=idle_watts))
+    return {name: tuple(found) for name, found in samples.items() if name not in trials.failed}
 
 
 def _measure(

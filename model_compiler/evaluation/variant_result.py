@@ -54,6 +54,7 @@ class VariantResult(_Part):
         difference: Accuracy against the baseline; None without labels, and for the baseline itself.
         agreement: F1 of its detections, or share of equal labels, with the baseline's answers as the truth.
         deciding_frames: How many of the frames difference or agreement rests on; None where that is all of them.
+        not_measured: Why nothing was measured of it but its size; empty where it was.
         performance: For the card; its ``status`` says whether anything was measured.
         latency_p50_ms_rounds: Of each round.
         images_per_second_rounds: Of each round.
@@ -73,6 +74,7 @@ class VariantResult(_Part):
     difference: AccuracyDifference | None = None
     agreement: Metric | None = None
     deciding_frames: int | None = Field(default=None, ge=0)
+    not_measured: str = ""
     performance: BuildPerformance
     latency_p50_ms_rounds: tuple[float, ...] = ()
     images_per_second_rounds: tuple[float, ...] = ()
@@ -95,6 +97,12 @@ class VariantResult(_Part):
     def not_proven(self) -> tuple[str, ...]:
         """Limits that the frames are too few to decide, a sentence each."""
         return () if self.verdict is None else self.verdict.not_proven
+
+    @property
+    def not_shown(self) -> tuple[str, ...]:
+        """What measuring leaves open, a sentence each, for the card."""
+        unmeasured = (f"nothing was measured: {self.not_measured}",) if self.not_measured else ()
+        return (*unmeasured, *self.not_proven)
 
     def performance_on(self, hardware_class: str) -> BuildPerformance:
         """For the card of a build: what another class measured says nothing, and is ``not_measured``."""

@@ -3,17 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from types import MappingProxyType
 
 import onnx
-from onnx import TensorProto
 
+from model_compiler.graph.learned_numbers import learned_numbers
 from model_compiler.graph.multiply_adds import INTEGER_FORMS, WEIGHTED, count_multiply_adds
 from model_compiler.graph.onnx_model import TensorFacts, interface_of, parse_model, read_model_file
-
-_FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +22,7 @@ class Inspection:
         producer: The exporter and its version.
         opsets: Versions of the operator sets by domain; the default one is ``ai.onnx``.
         operators: How often each is used, most frequent first.
-        parameter_count: Learned numbers; scales and zero points of quantised weights are not among them.
+        parameter_count: Learned numbers; anchors and the scales of quantised tensors are not among them.
         multiply_adds: For one picture.
         uncounted: Nodes that ``multiply_adds`` leaves out, since their shapes are not known without a run.
         size_bytes: Of the model, with weights that are kept beside it.
@@ -88,7 +85,7 @@ def inspect_model(model: onnx.ModelProto, external: tuple[str, ...] = ()) -> Ins
         producer=f"{model.producer_name} {model.producer_version}".strip(),
         opsets=MappingProxyType({entry.domain or "ai.onnx": entry.version for entry in model.opset_import}),
         operators=MappingProxyType(_histogram(model)),
-        parameter_count=_parameter_count(model),
+        parameter_count=learned_numbers(model),
         multiply_adds=cost.total,
         uncounted=cost.uncounted,
         size_bytes=model.ByteSize(),
@@ -113,23 +110,6 @@ def _histogram(model: onnx.ModelProto) -> dict[str, int]:
     names = (f"{node.domain}." if node.domain not in {"", "ai.onnx"} else "" for node in model.graph.node)
     counts = Counter(f"{domain}{node.op_type}" for domain, node in zip(names, model.graph.node, strict=True))
     return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))
-
-
-def _parameter_count(model: onnx.ModelProto) -> int:
-    """Floats that are no scales, and integers that a node turns into floats or multiplies with."""
-    scales, integers = set[str](), set[str]()
-    for node in model.graph.node:
-        if node.op_type in {"QuantizeLinear", "DequantizeLinear"}:
-            scales.update(node.input[1:])
-            integers.add(node.input[0])
-        elif node.op_type in INTEGER_FORMS:
-            integers.add(node.input[3 if node.op_type.startswith("QLinear") else 1])
-    sizes = (
-        prod(weight.dims)
-        for weight in model.graph.initializer
-        if (weight.data_type in _FLOATS and weight.name not in scales) or weight.name in integers
-    )
-    return int(sum(sizes))
 
 
 def _count_quantized(model: onnx.ModelProto, weighted: list[onnx.NodeProto]) -> int:

@@ -13,20 +13,21 @@ class CostComparison:
     """Running cost of both, and how soon the hardware has paid for itself.
 
     Attributes:
+        hardware: Once, for all devices; None where the price of a device is not known.
         saving_per_month: ``cloud - edge``; negative where the edge costs more to run.
         saving_share: Of the cloud's cost; None where that is nothing.
-        payback_months: ``hardware / saving``; infinite where nothing is saved.
+        payback_months: ``hardware / saving``; infinite where nothing is saved, None where the hardware is not known.
     """
 
     cloud_per_month: float
     edge_per_month: float
-    hardware: float
+    hardware: float | None
     saving_per_month: float
     saving_share: float | None
-    payback_months: float
+    payback_months: float | None
 
 
-def compare_cost(cloud_per_month: float, edge_per_month: float, hardware: float) -> CostComparison:
+def compare_cost(cloud_per_month: float, edge_per_month: float, hardware: float | None) -> CostComparison:
     """Set the edge against the cloud.
 
     ``edge_per_month`` is what running it costs: power, network, storage, support. If it already contains the hardware
@@ -39,12 +40,12 @@ def compare_cost(cloud_per_month: float, edge_per_month: float, hardware: float)
         hardware=hardware,
         saving_per_month=saving,
         saving_share=saving / cloud_per_month if cloud_per_month > 0.0 else None,
-        payback_months=_payback_months(hardware, saving),
+        payback_months=None if hardware is None else _payback_months(hardware, saving),
     )
 
 
 def cost_of(answers: Answers) -> CostComparison | None:
-    """The comparison for a task, hardware for the whole fleet; None where a price is not known.
+    """The comparison for a task, hardware for the whole fleet; None where a running cost is not known.
 
     With a price for each GB, sending all frames for a month is added to the cloud's cost.
     """
@@ -53,7 +54,7 @@ def cost_of(answers: Answers) -> CostComparison | None:
     sending = 0.0
     if answers.price_per_gb is not None and answers.total_mbps is not None:
         sending = answers.price_per_gb * gigabytes_per_month(answers.total_mbps)
-    hardware = (answers.price_per_device or 0.0) * answers.fleet_size
+    hardware = None if answers.price_per_device is None else answers.price_per_device * answers.fleet_size
     return compare_cost(answers.cloud_price_per_month + sending, answers.edge_price_per_month, hardware)
 
 
@@ -73,13 +74,12 @@ class Sensitivity:
 
 
 def sensitivity(comparison: CostComparison, factors: Sequence[float] = (0.5, 1.0, 1.5)) -> list[Sensitivity]:
-    """Every combination of dearer or cheaper hardware with more or less saved."""
+    """Every combination of dearer or cheaper hardware with more or less saved; empty without hardware to pay for."""
+    hardware, saving = comparison.hardware, comparison.saving_per_month
+    if not hardware:
+        return []
     return [
-        Sensitivity(
-            hardware_factor,
-            saving_factor,
-            _payback_months(comparison.hardware * hardware_factor, comparison.saving_per_month * saving_factor),
-        )
+        Sensitivity(hardware_factor, saving_factor, _payback_months(hardware * hardware_factor, saving * saving_factor))
         for hardware_factor in factors
         for saving_factor in factors
     ]

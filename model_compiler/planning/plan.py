@@ -95,7 +95,7 @@ def make_plan(
         battery=_battery(answers, None if best is None else classes[best], [*levels, *_logged(energy)]),
         watts_for_hours=_watts_for_hours(answers),
         cost=cost,
-        sensitivity=() if cost is None or cost.hardware == 0.0 else tuple(sensitivity(cost)),
+        sensitivity=() if cost is None else tuple(sensitivity(cost)),
         hybrid=_hybrid(answers, stated_ms or _measured_p50_ms(measured.get(best or ""))),
         stages=latency_budget(stages_ms, answers.latency_budget_ms)
         if stages_ms and answers.latency_budget_ms

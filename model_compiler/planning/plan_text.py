@@ -138,6 +138,9 @@ def _cost(cost: CostComparison | None, table: Sequence[Sensitivity]) -> Iterator
     yield f"  cloud      {cost.cloud_per_month:>14,.2f} a month"
     yield f"  edge       {cost.edge_per_month:>14,.2f} a month"
     yield f"  saving     {cost.saving_per_month:>14,.2f} a month{share}"
+    if cost.hardware is None or cost.payback_months is None:
+        yield "  hardware   device price not given"
+        return
     yield f"  hardware   {cost.hardware:>14,.2f} once, paid for after {_months(cost.payback_months)}"
     if not table or math.isinf(cost.payback_months):
         return

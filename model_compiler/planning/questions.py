@@ -190,8 +190,11 @@ def _cost(answers: Answers, limits: Limits) -> Reason:
     if cost.saving_per_month <= 0.0:
         text = f"running the edge costs {-cost.saving_per_month:,.0f} a month more than the cloud"
         return Reason(COST, Weight.FOR_CLOUD, text)
+    saving = f"the edge saves {cost.saving_per_month:,.0f} a month"
+    if cost.payback_months is None:
+        return Reason(COST, Weight.NEUTRAL, f"{saving}; what its hardware costs is not known: state --device-price")
     if math.isclose(cost.payback_months, 0.0):
-        return Reason(COST, Weight.FOR_EDGE, f"the edge saves {cost.saving_per_month:,.0f} a month")
+        return Reason(COST, Weight.FOR_EDGE, saving)
     text = f"the hardware has paid for itself after {cost.payback_months:.3g} months"
     weight = Weight.FOR_EDGE if cost.payback_months <= limits.payback_months else Weight.FOR_CLOUD
     return Reason(COST, weight, text)

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import io
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,6 @@ from model_compiler.quantization.quantized_operators import QUANTIZED_OPERATORS
 from model_compiler.quantization.settings import QuantizationSettings
 
 Batch = NDArray[np.float32]
-Report = Callable[[float, str], None]
 ACTIVATION_BYTES = 128 * 1024 * 1024
 """Activations that are collected at a time, unless one batch has more."""
 LONGEST_STRIDE = 8
@@ -51,16 +50,13 @@ _METHODS: dict[RangeMethod, Any] = {
 }
 
 
-def calibrate(
-    model: bytes, frames: CalibrationInputs, settings: QuantizationSettings, report: Report = lambda _share, _text: None
-) -> CalibrationCache:
+def calibrate(model: bytes, frames: CalibrationInputs, settings: QuantizationSettings) -> CalibrationCache:
     """Measure the ranges of all activations that may be quantised.
 
     Args:
         model: Plain FP32 network with one picture input.
         frames: Its inputs.
         settings: Method and percentile.
-        report: Told the finished share, 0 to 1, and what is being done.
 
     Raises:
         ModelError: The graph cannot be quantised.
@@ -69,7 +65,7 @@ def calibrate(
     """
     graph = quantizable_graph(model)
     with tempfile.TemporaryDirectory(prefix="outpost-calibrate-") as folder:
-        run = _CalibrationRun(graph, frames, Path(folder), report)
+        run = _CalibrationRun(graph, frames, Path(folder))
         ranges = run.min_max() if settings.method == "min-max" else run.histogram_ranges(settings)
     return CalibrationCache(
         model_sha256=hashlib.sha256(model).hexdigest(),
@@ -94,8 +90,8 @@ class _BatchReader(CalibrationDataReader):  # type: ignore[misc]
 class _CalibrationRun:
     """A graph and frames; ``folder`` is for the calibrators, which work on files."""
 
-    def __init__(self, graph: onnx.ModelProto, frames: CalibrationInputs, folder: Path, report: Report) -> None:
-        self._graph, self._frames, self._folder, self._report = graph, frames, folder, report
+    def __init__(self, graph: onnx.ModelProto, frames: CalibrationInputs, folder: Path) -> None:
+        self._graph, self._frames, self._folder = graph, frames, folder
         self._input = picture_input(graph)
         self._stride = 1
         onnx.save(graph, folder / "plain.onnx")
@@ -105,7 +101,7 @@ class _CalibrationRun:
         size_bytes = _activation_bytes(self._graph, self._input, self._frames)
         self._stride = min(LONGEST_STRIDE, max(1, ACTIVATION_BYTES // max(1, size_bytes)))
         calibrator = self._calibrator("min-max", {})
-        self._collect(calibrator, "ranges", 0.0, 0.3)
+        self._collect(calibrator)
         return _ranges(calibrator.compute_data())
 
     def histogram_ranges(self, settings: QuantizationSettings) -> dict[str, Range]:
@@ -118,11 +114,9 @@ class _CalibrationRun:
         outer = self.min_max()
         calibrator = self._calibrator(settings.method, options)
         calibrator.collector = _collector(calibrator, outer)
-        self._collect(calibrator, "histograms", 0.3, 0.6)
-        self._report(0.6, "range search")
+        self._collect(calibrator)
         with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
             found = _ranges(calibrator.compute_data())
-        self._report(1.0, "range search")
         # Pixels are never cut off: white is common, and with all of its range a picture goes in without rounding.
         return outer | found | {self._input.name: outer[self._input.name]}
 
@@ -135,13 +129,11 @@ class _CalibrationRun:
             extra_options=options,
         )
 
-    def _collect(self, calibrator: Any, what: str, start: float, end: float) -> None:
-        batches, done = batches_of(self._frames, self._input), 0
+    def _collect(self, calibrator: Any) -> None:
+        batches = batches_of(self._frames, self._input)
         while some := list(islice(batches, self._stride)):
             with contextlib.redirect_stdout(io.StringIO()):
                 calibrator.collect_data(_BatchReader(self._input.name, some))
-            done += sum(len(batch) for batch in some)
-            self._report(start + (end - start) * min(1.0, done / len(self._frames)), what)
 
 
 def _collector(calibrator: Any, ranges: dict[str, Range]) -> HistogramSearch:

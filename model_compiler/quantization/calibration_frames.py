@@ -88,6 +88,21 @@ def read_calibration_frames(settings: QuantizationSettings, network: InputSpec) 
         UniformFrames: Pictures are of one colour.
         CalibrationFramesRefused: There are too few pictures, or some are equal.
     """
+    chosen, sha256 = _checked(settings)
+    return CalibrationFrames(chosen, sha256, network)
+
+
+def require_usable_frames(settings: QuantizationSettings) -> None:
+    """Make every check of `read_calibration_frames`; none of them needs the network.
+
+    Raises:
+        CompileError: As there.
+    """
+    _checked(settings)
+
+
+def _checked(settings: QuantizationSettings) -> tuple[tuple[Path, ...], str]:
+    """The chosen files, and the sha256 over them."""
     folder = settings.frames
     found = frame_paths(folder)
     if len(found) < FEWEST_FRAMES and not settings.allow_few_frames:
@@ -100,7 +115,7 @@ def read_calibration_frames(settings: QuantizationSettings, network: InputSpec) 
     digests = frame_digests(chosen)
     _refuse_copies(folder, digests)
     refuse_uniform_frames(folder, chosen)
-    return CalibrationFrames(chosen, contents_sha256(folder, digests), network)
+    return chosen, contents_sha256(folder, digests)
 
 
 def network_input(pixels: Pixels, network: InputSpec) -> NetworkInput:

@@ -18,21 +18,12 @@ from model_compiler.quantization.quantizable_graph import picture_input, quantiz
 from model_compiler.quantization.settings import QuantizationSettings
 from model_compiler.quantization.static_int8 import Task, kept_float, quantizable_layers, quantize_graph
 
-Metric = Callable[[bytes], float]
-Report = Callable[[float, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class SensitivityGoal:
-    """What is measured of a serialised model, larger is better, and what must be reached."""
-
-    metric: Metric
-    target: float
+Measure = Callable[[bytes], float]
 
 
 @dataclass(frozen=True, slots=True)
 class SensitivityStep:
-    """One measurement: what the network reaches with these layers float."""
+    """One measurement: the SQNR in dB that the network reaches with these layers float."""
 
     float_layers: tuple[str, ...]
     value: float
@@ -44,7 +35,7 @@ class SensitivityResult:
 
     Attributes:
         float_nodes: Those given by hand and those found.
-        target: What was to be reached; None where nothing was measured.
+        target: SQNR in dB that was to be reached; None where nothing was measured.
         value: What is reached.
         steps: All measurements of the search, in order.
     """
@@ -79,8 +70,6 @@ def choose_float_nodes(
     settings: QuantizationSettings,
     *,
     task: Task = "detection",
-    goal: SensitivityGoal | None = None,
-    report: Report = lambda _share, _text: None,
 ) -> SensitivityResult:
     """Find the nodes to keep float; the same arguments give the same nodes.
 
@@ -91,55 +80,38 @@ def choose_float_nodes(
         frames: Inputs that it is measured on; the first ``settings.sensitivity.frames`` are taken.
         settings: How many nodes at most, the target, and the nodes given by hand.
         task: A detector's head stays float in any case.
-        goal: What is measured and must be reached; by default the outputs' SQNR in dB, and that of the settings.
-        report: Told the finished share, 0 to 1, and what is being done.
 
     Raises:
         ModelError: The graph cannot be quantised.
     """
-    limit = settings.sensitivity.max_float_nodes
+    limit, target = settings.sensitivity.max_float_nodes, settings.sensitivity.target_sqnr_db
     if limit == 0:
         return SensitivityResult(settings.float_nodes)
     graph = quantizable_graph(model)
     kept = kept_float(graph, settings.float_nodes, task=task, float_classifier=settings.float_classifier)
-    goal = goal or _sqnr_goal(model, graph, frames, settings)
+    batches = batches_of(frames.first(settings.sensitivity.frames), picture_input(graph))
+    measure = OutputFidelity(model, list(batches)).sqnr_db
 
     def value_of(float_layers: tuple[str, ...]) -> SensitivityStep:
         quantized = quantize_graph(graph, cache, scheme, kept | frozenset(float_layers))
-        return SensitivityStep(float_layers, goal.metric(quantized.model))
+        return SensitivityStep(float_layers, measure(quantized.model))
 
     steps = [value_of(())]
-    if steps[0].value < goal.target:
+    if steps[0].value < target:
         layers = quantizable_layers(graph, kept)
-        order = _worst_first(graph, cache, scheme, layers, goal.metric, report)
+        order = _worst_first(graph, cache, scheme, layers, measure)
         for count in range(1, min(limit, len(order) - 1) + 1):
             steps.append(value_of(order[:count]))
-            if steps[-1].value >= goal.target:
+            if steps[-1].value >= target:
                 break
-    report(1.0, "sensitivity")
-    best = max(steps, key=lambda step: (step.value >= goal.target, step.value))
-    return SensitivityResult((*settings.float_nodes, *best.float_layers), goal.target, best.value, tuple(steps))
-
-
-def _sqnr_goal(
-    model: bytes, graph: onnx.ModelProto, frames: CalibrationInputs, settings: QuantizationSettings
-) -> SensitivityGoal:
-    batches = batches_of(frames.first(settings.sensitivity.frames), picture_input(graph))
-    return SensitivityGoal(OutputFidelity(model, list(batches)).sqnr_db, settings.sensitivity.target_sqnr_db)
+    best = max(steps, key=lambda step: (step.value >= target, step.value))
+    return SensitivityResult((*settings.float_nodes, *best.float_layers), target, best.value, tuple(steps))
 
 
 def _worst_first(
-    graph: onnx.ModelProto,
-    cache: CalibrationCache,
-    scheme: Scheme,
-    layers: tuple[str, ...],
-    measure: Metric,
-    report: Report,
+    graph: onnx.ModelProto, cache: CalibrationCache, scheme: Scheme, layers: tuple[str, ...], measure: Measure
 ) -> tuple[str, ...]:
     """Layers by what is reached when each is the only one that is quantised; of equals the first in the graph."""
     everything = frozenset(node.name for node in graph.graph.node)
-    alone = {}
-    for index, layer in enumerate(layers):
-        report(index / len(layers), f"sensitivity of {layer}")
-        alone[layer] = measure(quantize_graph(graph, cache, scheme, everything - {layer}).model)
+    alone = {layer: measure(quantize_graph(graph, cache, scheme, everything - {layer}).model) for layer in layers}
     return tuple(sorted(layers, key=lambda layer: alone[layer]))

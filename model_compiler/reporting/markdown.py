@@ -136,11 +136,17 @@ def _goal_row(goal: Goal) -> tuple[str, ...]:
 
 
 def _range_methods(report: BuildReport) -> Iterator[str]:
+    measured = any(each.sqnr_db is not None for each in report.range_methods)
+    head = ("ranges", "accuracy", "against FP32", *(["SQNR dB"] if measured else []), "note")
     rows = [
-        (each.method, _metric(each.metric), _difference(each.difference), _number(each.sqnr_db, ".1f"), each.note)
+        (
+            *(each.method, _metric(each.metric), _difference(each.difference)),
+            *([_number(each.sqnr_db, ".1f")] if measured else []),
+            each.note,
+        )
         for each in report.range_methods
     ]
-    yield from _table(("ranges", "accuracy", "against FP32", "SQNR dB", "note"), rows)
+    yield from _table(head, rows)
 
 
 def _by_label(report: BuildReport) -> list[str]:

@@ -27,13 +27,17 @@ def depends_on(_: Artifact, recipe: Recipe) -> Mapping[str, Any]:
 def run(artifact: Artifact, recipe: Recipe) -> Artifact:
     """Add calibrated confidence, the thresholds of the best F1 score and the drift reference.
 
-    The artifact is a packaged one: it is asked through the gateway.
+    The artifact is a packaged one: it is asked through the gateway. One that the gateway cannot serve gets a caveat.
 
     Raises:
         CompileError: The frames or their labels cannot be used, or the gateway fails.
     """
+    candidate = Candidate(NAME, artifact.build)
+    if candidate.not_measurable:
+        caveat = f"no calibrated confidence and no drift reference: {candidate.not_measurable}"
+        return artifact.knowing(caveats=(*artifact.facts.caveats, caveat)).recorded(NAME)
     frames = _frames(recipe)
-    found = calibrate_build(predict(Candidate(NAME, artifact.build), frames), frames, seed=recipe.seed)
+    found = calibrate_build(predict(candidate, frames), frames, seed=recipe.seed)
     return artifact.knowing(
         confidence=found.confidence,
         drift_reference=found.drift_reference,

@@ -1,6 +1,7 @@
 """Turns a model and what is known of it into the content of a build directory."""
 
 import dataclasses
+import datetime as dt
 import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -27,10 +28,16 @@ def depends_on(_: Artifact, recipe: Recipe) -> Mapping[str, Any]:
     return recipe.model_dump(mode="json", include=used)
 
 
-def run(artifact: Artifact, recipe: Recipe) -> Artifact:
-    """Add the build's files to the artifact: the same artifact and recipe give the same bytes."""
+def run(artifact: Artifact, recipe: Recipe, built_at: dt.datetime | None = None) -> Artifact:
+    """Add the build's files to the artifact: the same arguments give the same bytes.
+
+    Args:
+        artifact: What is packaged.
+        recipe: Gives names and texts.
+        built_at: For the card of a build that is written; None of a variant that is only measured.
+    """
     variant = artifact.facts.variant or DEFAULT_VARIANT
-    card = model_card(artifact, recipe)
+    card = model_card(artifact, recipe, built_at)
     interface = interface_of(parse_model(artifact.model))
     config = triton_config(card, interface, recipe.serving, backend=variant.backend, precision=variant.precision)
     files = {
@@ -45,7 +52,7 @@ def run(artifact: Artifact, recipe: Recipe) -> Artifact:
     return dataclasses.replace(artifact, build=MappingProxyType(files)).recorded(NAME)
 
 
-def model_card(artifact: Artifact, recipe: Recipe) -> ModelCard:
+def model_card(artifact: Artifact, recipe: Recipe, built_at: dt.datetime | None = None) -> ModelCard:
     """Everything known, as a card."""
     facts = artifact.facts
     return ModelCard(
@@ -64,6 +71,7 @@ def model_card(artifact: Artifact, recipe: Recipe) -> ModelCard:
         variant="f32" if facts.variant is None else facts.variant.variant,
         pruned=facts.variant is not None and facts.variant.pruned,
         parameter_count=facts.parameter_count,
+        parameter_reduction=facts.parameter_reduction,
         reference_sha256=artifact.reference_sha256,
         quantization=facts.quantization,
         performance=facts.performance,
@@ -71,5 +79,6 @@ def model_card(artifact: Artifact, recipe: Recipe) -> ModelCard:
         drift_reference=facts.drift_reference,
         caveats=facts.caveats,
         changelog=recipe.changelog,
+        built_at=built_at,
         built_with=library_versions(),
     )

@@ -56,5 +56,6 @@ def _static_int8(artifact: Artifact, recipe: Recipe) -> Artifact:
         task=recipe.task,
         float_classifier=settings.float_classifier,
     )
-    changed = dataclasses.replace(artifact, model=quantized.model).knowing(quantization=quantized.facts)
+    facts = quantized.facts.model_copy(update={"sqnr_db": kept.value})
+    changed = dataclasses.replace(artifact, model=quantized.model).knowing(quantization=facts)
     return changed.recorded(NAME, *kept.notes())

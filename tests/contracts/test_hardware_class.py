@@ -38,13 +38,6 @@ GPU: dict[str, Any] = SMALLEST | {
 }
 
 
-def test_a_class_accepts_its_own_builds_and_those_it_names() -> None:
-    shop = HardwareClass.model_validate(SMALLEST | {"accepts_builds_of": ["x86-cpu"]})
-    assert shop.accepts("shop-box")
-    assert shop.accepts("x86-cpu")
-    assert not shop.accepts("arm-cpu")
-
-
 @pytest.mark.parametrize("field", [field for field in SMALLEST if field != "schema_version"])
 def test_every_fact_of_a_target_is_required(field: str) -> None:
     with pytest.raises(ValidationError, match=f"(?s){field}.*required"):

@@ -20,6 +20,7 @@ def test_the_smallest_card_has_sensible_defaults() -> None:
     assert card.input.shape == (1, 320, 416, 3)
     assert card.input.size_bytes == 320 * 416 * 3
     assert card.output.decoder == "candidates"
+    assert (card.built_at, card.parameter_reduction) == (None, None)
 
 
 def test_floats_and_planes_change_shape_and_size() -> None:
@@ -48,6 +49,8 @@ def test_unknown_fields_survive_the_way_through() -> None:
         ({"nms": {"max_detections": 301}}, "max_detections"),
         ({"files": {"1/model.onnx": "abc"}}, "files"),
         ({"schema_version": 2}, "schema_version"),
+        ({"built_at": "2026-04-16T10:32:00"}, "timezone"),
+        ({"parameter_reduction": 45}, "parameter_reduction"),
     ],
 )
 def test_what_is_wrong_is_named(change: dict[str, Any], message: str) -> None:

@@ -19,27 +19,28 @@ INT8 = {"variant": "int8", "backend": "onnxruntime"}
 
 
 class Workplace:
-    """A folder with a detector, its recipe and frames, to be spoilt."""
+    """A folder with a detector, its recipe, frames to calibrate with and others to measure on, to be spoilt."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.model = build(LARGE)
         self.frames = folder / "frames"
-        self.frames.mkdir()
-        for index in range(3):
-            self.frame(f"{index}.png", np.random.default_rng(index).integers(0, 256, (20, 30, 3)))
+        self.heldout = folder / "heldout"
+        for place in (self.frames, self.heldout):
+            for index in range(3):
+                self.frame(f"{index}.png", np.random.default_rng(index).integers(0, 256, (20, 30, 3)), place)
         self.recipe: dict[str, Any] = {
             "model": "parts",
             "version": "1.0.0",
             "onnx": "model.onnx",
             "labels": ["a", "b", "c", "d", "e"],
             "calibration": {"frames": "frames", "count": 3, "allow_few_frames": True},
-            "evaluation": {"frames": "frames"},
+            "evaluation": {"frames": "heldout"},
             "targets": {"x86-cpu": {"variants": [INT8]}},
         }
 
-    def frame(self, name: str, pixels: Any) -> None:
-        path = self.frames / name
+    def frame(self, name: str, pixels: Any, place: Path | None = None) -> None:
+        path = (place or self.frames) / name
         path.parent.mkdir(exist_ok=True)
         assert cv2.imwrite(str(path), np.asarray(pixels, np.uint8))
 
@@ -55,13 +56,27 @@ def _empty(place: Workplace) -> None:
     place.recipe["calibration"] |= {"frames": "nothing"}
 
 
-def _empty_for_a_trainer(place: Workplace) -> None:
-    _empty(place)
-    place.recipe |= {"onnx": None, "trainer": {"command": ["no-such-trainer"], "network": "n", "weights": "w"}}
+def _few(place: Workplace) -> None:
+    place.recipe["calibration"] = {"frames": "frames"}
+
+
+def _copies(place: Workplace) -> None:
+    place.frame("copy.png", np.random.default_rng(0).integers(0, 256, (20, 30, 3)))
+    place.recipe["calibration"]["count"] = 4
 
 
 def _constant(place: Workplace) -> None:
     place.frame("lid.png", np.full((20, 30, 3), 17))
+    place.recipe["calibration"]["count"] = 4
+
+
+def _damaged(place: Workplace) -> None:
+    whole = (place.frames / "0.png").read_bytes()
+    (place.frames / "0.png").write_bytes(whole[: len(whole) // 2])
+
+
+def _missing(place: Workplace) -> None:
+    del place.recipe["calibration"]
 
 
 def _unknown_sub_folder(place: Workplace) -> None:
@@ -69,7 +84,7 @@ def _unknown_sub_folder(place: Workplace) -> None:
     place.recipe |= {"task": "classification"}
     for path in place.frames.iterdir():
         path.unlink()
-    for index, name in enumerate(("a", "crackk")):
+    for index, name in enumerate(("a", "b", "crackk")):
         place.frame(f"{name}/{index}.png", np.random.default_rng(index).integers(0, 256, (20, 30, 3)))
 
 
@@ -86,17 +101,19 @@ def _nan_weights(place: Workplace) -> None:
     weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
 
 
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (_empty, "nothing has 0 pictures"),
-        (_empty_for_a_trainer, "nothing has 0 pictures"),
-        (_constant, "lid.png"),
-        (_unknown_sub_folder, "'crackk' is not among the labels"),
-        (_unknown_category, "'crackk'"),
-        (_nan_weights, "NaN"),
-    ],
-)
+SPOILT_FRAMES = [
+    (_empty, "nothing has 0 pictures"),
+    (_few, "3 pictures are not enough for ranges"),
+    (_copies, "are exact copies of others"),
+    (_constant, "are of one colour"),
+    (_damaged, "0.png"),
+    (_missing, "needs calibration frames"),
+    (_unknown_sub_folder, "'crackk' is not among the labels"),
+    (_unknown_category, "'crackk'"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "message"), [*SPOILT_FRAMES, (_nan_weights, "NaN")])
 def test_it_is_said_before_anything_is_made(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[Workplace], None], message: str
 ) -> None:
@@ -107,3 +124,23 @@ def test_it_is_said_before_anything_is_made(
     assert message in said.splitlines()[-1]
     assert "quantize" not in said
     assert not (tmp_path / "builds").exists()
+
+
+@pytest.mark.parametrize(("spoil", "message"), SPOILT_FRAMES)
+def test_frames_are_looked_at_before_a_trainer_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[Workplace], None], message: str
+) -> None:
+    place = Workplace(tmp_path)
+    spoil(place)
+    place.recipe |= {"onnx": None, "trainer": {"command": ["no-such-trainer"], "network": "n", "weights": "w"}}
+    assert place.build() == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "cache").exists()
+
+
+def test_an_ungrafted_build_asks_for_no_labels(tmp_path: Path) -> None:
+    place = Workplace(tmp_path)
+    _unknown_category(place)
+    place.recipe |= {"grafted": False, "evaluation": None}
+    place.recipe["targets"] = {"x86-cpu": {"variants": [{"variant": "f32", "backend": "onnxruntime"}]}}
+    assert place.build() == 0

@@ -10,6 +10,8 @@ import onnx
 import pytest
 
 from model_compiler.__main__ import main
+from model_compiler.hardware_catalogue import find_hardware_class
+from model_compiler.machine_profile import read_machine_profile
 from tests.model_compiler.tiny_detectors import LARGE, build, pixels, run
 
 
@@ -137,3 +139,22 @@ def test_every_verb_explains_itself(verb: list[str], capsys: pytest.CaptureFixtu
         main([*verb, "--help"])
     assert caught.value.code == 0
     assert "outpost-compile" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["build", "add"])
+def test_a_class_that_is_declared_must_be_one_that_this_machine_can_be(
+    recipe_path: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    here = read_machine_profile().hardware_class()
+    other = "arm-cpu" if find_hardware_class(here).cpu_architecture == "x86_64" else "x86-cpu"
+    model = [str(recipe_path.with_name("model.onnx")), "--name", "parts"]
+    arguments = [verb, *([str(recipe_path), "--for", "x86-cpu"] if verb == "build" else model)]
+    assert main([*arguments, "--declared", "medical-card-cpu"]) == 1
+    assert "did you mean 'medical-cart-cpu'?" in capsys.readouterr().err
+    assert main([*arguments, "--declared", other]) == 1
+    assert f"--declared: {other} is " in capsys.readouterr().err
+
+
+def test_a_build_on_a_declared_machine(recipe_path: Path, tmp_path: Path) -> None:
+    here = read_machine_profile().hardware_class()
+    assert main([*build_arguments(recipe_path, tmp_path / "repository"), "--declared", here]) == 0

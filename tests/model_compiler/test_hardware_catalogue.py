@@ -1,6 +1,7 @@
 """Folders of hardware classes, good and bad, and the command that shows them."""
 
 import argparse
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.machine_class import detect_class
 from model_compiler.commands import classes
 from model_compiler.errors import InputFileMissing, InvalidHardwareClass, UnknownHardwareClass
 from model_compiler.hardware_catalogue import (
@@ -16,6 +18,8 @@ from model_compiler.hardware_catalogue import (
     read_hardware_class,
     read_hardware_classes,
 )
+from model_compiler.machine_profile import MachineProfile, read_machine_profile
+from model_compiler.planning.quantities import in_bytes
 
 
 def changed(folder: Path, name: str, *pairs: tuple[str, str]) -> Path:
@@ -120,6 +124,23 @@ def test_the_command_lists_the_classes_and_names_this_machine(call: Call) -> Non
     found = json.loads(call("--json"))
     assert {entry["name"] for entry in found["classes"]} == set(read_hardware_classes())
     assert found["this_machine"]["name"] in text
+
+
+def test_the_command_tells_what_this_machine_has(call: Call) -> None:
+    lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in call().splitlines() if line.startswith("  ")}
+    assert list(lines)[-4:] == ["memory", "storage", "power", "heat"]
+    profile = json.loads(call("--json"))["this_machine"]["profile"]
+    assert set(profile) == {field.name for field in dataclasses.fields(MachineProfile)}
+    assert lines["storage"] == in_bytes(profile["storage_bytes"])
+
+
+@pytest.mark.parametrize(("zone", "heat"), [("51300\n", "51.3 C where it is hottest"), ("broken\n", "unknown")])
+def test_the_command_tells_the_temperature_where_it_can_be_read(tmp_path: Path, zone: str, heat: str) -> None:
+    folder = tmp_path / "sys/class/thermal/thermal_zone0"
+    folder.mkdir(parents=True)
+    (folder / "temp").write_text(zone)
+    profile = read_machine_profile(tmp_path, "x86_64")
+    assert f"  heat     {heat}" in classes.machine_lines(detect_class(profile.facts), profile)
 
 
 def test_the_command_tells_what_a_declared_class_accepts(call: Call) -> None:

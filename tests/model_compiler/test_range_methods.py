@@ -92,8 +92,18 @@ def test_a_second_run_measures_nothing_and_gives_the_same(recipe: Path) -> None:
         ("entropy", "agreement_top1"),
         ("percentile", "agreement_top1"),
     ]
+    assert [each.sqnr_db for each in found] == [None] * 3
     assert compare(recipe, second) == found
     assert second.measured == []
     write_frame(recipe.parent / "heldout" / "2.png", 20)
     compare(recipe, third)
     assert len(third.measured) == 1
+
+
+def test_each_method_says_how_near_its_outputs_are_where_that_was_measured(recipe: Path) -> None:
+    content = yaml.safe_load(recipe.read_text())
+    content["calibration"]["sensitivity"] = {"max_float_nodes": 1, "target_sqnr_db": 0}
+    recipe.write_text(yaml.safe_dump(content))
+    found = {each.method: each.sqnr_db for each in compare(recipe, FakeEvaluator())}
+    assert all(value is not None and 5 < value < 120 for value in found.values())
+    assert len(set(found.values())) > 1

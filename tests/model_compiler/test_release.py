@@ -1,10 +1,14 @@
 """From recipe to build without a gateway: which variants are made, refused, kept and found again."""
 
 import dataclasses
+import datetime as dt
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import onnx
 import pytest
 import yaml
@@ -12,17 +16,26 @@ import yaml
 from contracts.model_card import ModelCard
 from contracts.training_job import TrainingJob, TrainingResult
 from model_compiler.__main__ import main
-from model_compiler.errors import CalibrationMissing, CompileError, InvalidRecipe, NoVariantLeft, TrainerFailed
+from model_compiler.errors import (
+    CalibrationMissing,
+    CompileError,
+    InvalidRecipe,
+    NotPruned,
+    NoVariantLeft,
+    TrainerFailed,
+)
 from model_compiler.hardware_catalogue import find_hardware_class
 from model_compiler.packaging.build_directory import verify_build
-from model_compiler.pipeline import Workshop
+from model_compiler.pipeline import Workshop, make_variants, source_artifacts
 from model_compiler.recipe_file import read_recipe
 from model_compiler.release import Release, build, variants_of
 from model_compiler.stage_cache import StageCache
 from model_compiler.trainer import TrainerCommand
+from model_compiler.variant import BuildVariant
 from tests.model_compiler import tiny_detectors
 
 FLOAT = [{"variant": "f32", "backend": "openvino"}]
+NOON = dt.datetime(2026, 4, 16, 12, 0, 0, 250_000, dt.timezone(dt.timedelta(hours=2)))
 PRUNED = [{"variant": "f32", "backend": "openvino", "pruned": True}]
 
 
@@ -46,10 +59,12 @@ class Bench:
         path.write_text(yaml.safe_dump({key: value for key, value in (content | changes).items() if value is not None}))
         return path
 
-    def build(self, recipe: Path, output: str = "repository", **ports: Any) -> Release:
+    def build(
+        self, recipe: Path, output: str = "repository", *, hardware_class: str = "x86-cpu", **ports: Any
+    ) -> Release:
         self.said.clear()
-        workshop = Workshop(StageCache(self.folder / "cache"), self.said.append, **ports)
-        return build(read_recipe(recipe), "x86-cpu", self.folder / output, workshop)
+        workshop = Workshop(StageCache(self.folder / "cache"), self.said.append, **({"now": lambda: NOON} | ports))
+        return build(read_recipe(recipe), hardware_class, self.folder / output, workshop)
 
     def card(self, release: Release) -> ModelCard:
         return ModelCard.model_validate_json((release.directory / "card.json").read_bytes())
@@ -66,11 +81,13 @@ def test_without_frames_the_first_variant_is_packaged_and_nothing_is_claimed(ben
     assert release.report is None
     verify_build(release.directory)
     card = bench.card(release)
-    assert (card.build, card.variant, card.metrics, card.performance) == ("parts-1.0.0_x86-cpu", "f32", (), ())
+    assert (card.build, card.variant, card.metrics) == ("parts-1.0.0_x86-cpu", "f32", ())
+    assert [(each.hardware_class, each.status) for each in card.performance] == [("x86-cpu", "not_measured")]
     assert card.reference_sha256 is not None
     assert "onnxruntime" in card.built_with
     noise = "compared with the FP32 reference on 16 pictures of noise: the recipe names no frames"
-    assert card.caveats == release.caveats == (noise,)
+    unmeasured = "nothing was measured: the recipe names no frames to measure on (`evaluation`)"
+    assert card.caveats == release.caveats == (noise, unmeasured)
 
 
 def test_a_build_whose_frames_show_nothing_is_not_called_verified(bench: Bench) -> None:
@@ -90,6 +107,17 @@ def test_a_second_run_repeats_nothing_and_gives_the_same_bytes(bench: Bench) -> 
     assert len(files) == 4
     for path in files:
         assert (first.directory / path).read_bytes() == (second.directory / path).read_bytes()
+
+
+def test_the_card_says_when_the_build_was_packaged_and_the_stages_do_not(bench: Bench) -> None:
+    recipe = bench.recipe()
+    first = bench.build(recipe)
+    assert json.loads((first.directory / "card.json").read_text())["built_at"] == "2026-04-16T10:00:00Z"
+    later = bench.build(recipe, "later", now=lambda: NOON + dt.timedelta(days=1))
+    assert [line for line in bench.said if "f32-openvino" in line and "as before" not in line] == []
+    first_card, later_card = bench.card(first), bench.card(later)
+    assert later_card.built_at == dt.datetime(2026, 4, 17, 10, tzinfo=dt.UTC)
+    assert later_card.model_copy(update={"built_at": first_card.built_at}) == first_card
 
 
 def test_a_changed_recipe_repeats_only_what_changed(bench: Bench) -> None:
@@ -130,13 +158,23 @@ def test_int8_needs_frames(bench: Bench) -> None:
         bench.build(bench.recipe([{"variant": "int8", "backend": "openvino"}]))
 
 
-def test_two_machines_with_nothing_in_common_make_the_same_bytes(tmp_path: Path) -> None:
-    variants = [*FLOAT, {"variant": "f32", "backend": "onnxruntime"}]
+@pytest.mark.parametrize("name", ["f32-openvino", "f32-onnxruntime", "int8-openvino", "int8-onnxruntime"])
+def test_two_machines_with_nothing_in_common_make_the_same_bytes(tmp_path: Path, name: str) -> None:
+    precision, _, backend = name.partition("-")
+    variant = BuildVariant.model_validate({"variant": precision, "backend": backend})
+    calibration = {"frames": "frames", "count": 8, "allow_few_frames": True, "sensitivity": {"frames": 4}}
     models = []
-    for name in ("here", "there"):
-        (tmp_path / name).mkdir()
-        bench = Bench(tmp_path / name)
-        models.append((bench.build(bench.recipe(variants)).directory / "1" / "model.onnx").read_bytes())
+    for machine in ("here", "there"):
+        (tmp_path / machine / "frames").mkdir(parents=True)
+        for seed in range(8):
+            pixels = np.random.default_rng(seed).integers(0, 256, (160, 192, 3), dtype=np.uint8)
+            assert cv2.imwrite(str(tmp_path / machine / "frames" / f"{seed}.png"), pixels)
+        bench = Bench(tmp_path / machine)
+        recipe = read_recipe(bench.recipe(calibration=calibration))
+        workshop = Workshop(StageCache(bench.folder / "cache"), bench.said.append)
+        sources = source_artifacts(recipe, "x86-cpu", [variant], workshop)
+        made, _ = make_variants(sources, [variant], recipe, workshop)
+        models.append(made[variant].build["1/model.onnx"])
         assert not [line for line in bench.said if "as before" in line]
     assert models[0] == models[1]
 
@@ -169,11 +207,17 @@ def test_a_class_that_nobody_knows(bench: Bench) -> None:
 
 
 class FakeTrainer:
-    """Does the jobs of a trainer with a tiny detector; keeps what it was asked."""
+    """Does the jobs of a trainer with a tiny detector; keeps what it was asked.
 
-    def __init__(self, stop_at: str | None = None) -> None:
+    Args:
+        stop_at: Action in which it is interrupted.
+        prunes: Whether it takes channels out of a network, or only says so.
+    """
+
+    def __init__(self, stop_at: str | None = None, *, prunes: bool = True) -> None:
         self.jobs: list[TrainingJob] = []
         self._stop_at = stop_at
+        self._prunes = prunes
 
     def work(self, job: TrainingJob) -> TrainingResult:
         self.jobs.append(job)
@@ -181,12 +225,15 @@ class FakeTrainer:
             raise KeyboardInterrupt
         job.output.mkdir(parents=True, exist_ok=True)
         (job.output / "net.bin").write_bytes(job.weights.read_bytes() + job.action.encode())
-        onnx.save_model(tiny_detectors.build(tiny_detectors.LARGE), job.output / "model.onnx")
+        pruned = job.action == "prune" or job.weights.read_bytes().endswith((b"prune", b"narrow"))
+        channels = 4 if pruned and self._prunes else 8
+        tiny = dataclasses.replace(tiny_detectors.LARGE, channels=channels)
+        onnx.save_model(tiny_detectors.build(tiny), job.output / "model.onnx")
         return TrainingResult(
             action=job.action,
             weights=Path("net.bin"),
             weights_sha256="0" * 64,
-            parameter_count=1234,
+            parameter_count=1000 * channels,
             onnx=Path("model.onnx") if job.action == "export" else None,
             onnx_sha256="1" * 64 if job.action == "export" else None,
         )
@@ -232,6 +279,36 @@ def test_whole_and_pruned_variants_are_made_side_by_side(bench: Bench) -> None:
     assert [job.action for job in trainer.jobs] == ["export", "prune", "export"]
     assert [job.weights.read_bytes() for job in trainer.jobs] == [b"net ", b"net ", b"net prune"]
     assert "f32-openvino-pruned: package" in bench.said
+
+
+def test_a_pruned_network_that_is_not_smaller_is_refused(bench: Bench) -> None:
+    (bench.folder / "start.bin").write_bytes(b"net ")
+    source = {"network": "small", "weights": "start.bin", "prune": {"parameter_reduction": 0.4}}
+    recipe = bench.recipe([*PRUNED, *FLOAT], onnx=None, trainer=source)
+    release = bench.build(recipe, trainer=lambda _: FakeTrainer(prunes=False))
+    assert release.chosen == "f32-openvino"
+    (refused,) = [line for line in bench.said if line.startswith("f32-openvino-pruned: ")]
+    assert "refused: the pruned network has" in refused
+    assert "it is not smaller" in refused
+
+
+def test_a_trainer_that_prunes_nothing_is_found_out_without_the_whole_network(bench: Bench) -> None:
+    (bench.folder / "start.bin").write_bytes(b"net ")
+    (bench.folder / "large.bin").write_bytes(b"teacher")
+    recipe = bench.recipe(PRUNED, onnx=None, trainer=TRAINER)
+    with pytest.raises(NotPruned, match="the pruned network has 8,000 parameters, the whole one 8,000"):
+        bench.build(recipe, trainer=lambda _: FakeTrainer(prunes=False))
+
+
+@pytest.mark.parametrize(("variants", "reduction"), [([*PRUNED, *FLOAT], 0.5), (PRUNED, None), (FLOAT, None)])
+def test_the_card_says_how_much_of_the_whole_network_pruning_removed(
+    bench: Bench, variants: list[dict[str, Any]], reduction: float | None
+) -> None:
+    (bench.folder / "start.bin").write_bytes(b"net ")
+    source = {"network": "small", "weights": "start.bin", "prune": {"parameter_reduction": 0.4}}
+    release = bench.build(bench.recipe(variants, onnx=None, trainer=source), trainer=lambda _: FakeTrainer())
+    card = bench.card(release)
+    assert (card.pruned, card.parameter_reduction) == (variants is not FLOAT, reduction)
 
 
 def test_a_network_that_was_pruned_before_is_exported_as_it_is(bench: Bench) -> None:

@@ -31,6 +31,7 @@ class TinyDetector:
         padding: of the first convolution, on the left and above.
         fragile: a cell of black pixels has NaN scores.
         inner: name of an inner tensor.
+        channels: between the first layer and the last.
     """
 
     width: int = 96
@@ -44,6 +45,7 @@ class TinyDetector:
     fragile: bool = False
     names: tuple[str, str] = ("images", "predictions")
     inner: str = "features"
+    channels: int = 8
 
     @property
     def anchors(self) -> int:
@@ -74,9 +76,9 @@ def _weights(tiny: TinyDetector, values: int, seed: int) -> Mapping[str, Array]:
     rng = np.random.default_rng(seed)
     width, height = tiny.width, tiny.height
     return {
-        "stem": (rng.standard_normal((8, 3, CELL, CELL)) / 4).astype(np.float32),
-        "stem_bias": rng.standard_normal(8).astype(np.float32),
-        "head": rng.standard_normal((values, 8, 1, 1)).astype(np.float32),
+        "stem": (rng.standard_normal((tiny.channels, 3, CELL, CELL)) / 4).astype(np.float32),
+        "stem_bias": rng.standard_normal(tiny.channels).astype(np.float32),
+        "head": rng.standard_normal((values, tiny.channels, 1, 1)).astype(np.float32),
         "size": np.array([[[width], [height], [width / 2], [height / 2]]], np.float32),
         "flat": np.array([0, values, -1], np.int64),
         "parts": np.array([4, values - 4], np.int64),

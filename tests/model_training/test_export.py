@@ -5,8 +5,9 @@ import onnx
 import pytest
 import torch
 
+from model_compiler.graph.inspection import inspect_file
 from model_training.export import ExportMismatch, ExportParity, export_network, fused
-from model_training.network import DecodedDetector, Detector, cell_centres
+from model_training.network import DecodedDetector, Detector, cell_centres, parameter_count
 from model_training.network_settings import NetworkSettings
 from model_training.part_classifier import PartClassifier
 from model_training.predict import OnnxDetector
@@ -21,6 +22,10 @@ def detector() -> Detector:
     built.train()
     for _ in range(3):
         built(torch.rand(2, 3, 320, 416))
+    with torch.no_grad():
+        for parameter in built.parameters():
+            # the exporter writes equal ones, which only a new network has, once
+            parameter.add_(1e-3 * torch.randn_like(parameter))
     return built.eval()
 
 
@@ -53,6 +58,13 @@ def test_folding_the_norms_changes_nothing(detector: Detector) -> None:
         expected, actual = detector(images), fused(detector)(images)
     assert torch.allclose(expected[0], actual[0], atol=1e-4)
     assert torch.allclose(expected[1], actual[1], atol=1e-4)
+
+
+def test_the_compiler_counts_as_many_parameters_less_the_folded_norms(detector: Detector, exported: Path) -> None:
+    norms = [module for module in detector.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    # a scale and a shift for each channel become one bias
+    folded = sum(norm.num_features for norm in norms)
+    assert inspect_file(exported).parameter_count == parameter_count(detector) - folded
 
 
 def test_rows_are_boxes_and_scores(detector: Detector) -> None:

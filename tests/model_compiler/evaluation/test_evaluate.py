@@ -1,13 +1,15 @@
 """End to end: shipped builds behind the real gateway with its Triton."""
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
 import pytest
 
-from contracts.build_manifest import CARD_FILE, MANIFEST_FILE
+from contracts.build_manifest import CARD_FILE, CONFIG_FILE, MANIFEST_FILE, BuildManifest
+from contracts.model_card import OutputSpec
 from model_compiler.evaluation.candidate import Candidate
 from model_compiler.evaluation.errors import FrameNotAnswered, GatewayFailed
 from model_compiler.evaluation.evaluate import evaluate_candidates
@@ -45,10 +47,24 @@ def reports() -> list[str]:
     return []
 
 
+def spoilt(name: str, whole: Candidate, files: Mapping[str, bytes]) -> Candidate:
+    """A build of its own name with some files replaced; the manifest has their hashes."""
+    named = {path: whole.files[path].replace(b"defects", name.encode()) for path in (CARD_FILE, CONFIG_FILE)}
+    contents = {**whole.files, **named, **files}
+    hashes = {path: hashlib.sha256(data).hexdigest() for path, data in contents.items() if path != MANIFEST_FILE}
+    manifest = BuildManifest(build=f"{name}-1.2.0_x86-cpu", files=hashes)
+    return Candidate(name, {**contents, MANIFEST_FILE: manifest.model_dump_json().encode()})
+
+
 @pytest.fixture(scope="module")
 def evaluation(edge: Candidate, frames: LabelledFrames, reports: list[str]) -> Evaluation:
+    """Of a sound build, beside one that does not load and one whose answers are not what its card says."""
     settings = EvaluationSettings(frames=FRAMES, rounds=2, seconds_per_round=0.2, resamples=20)
-    return evaluate_candidates([edge], frames, settings, hardware_class="x86-cpu", report=reports.append)
+    output = OutputSpec(name="probabilities", decoder="probabilities")
+    classifier = edge.card.model_copy(update={"model": "silent", "task": "classification", "output": output})
+    silent = spoilt("silent", edge, {CARD_FILE: classifier.model_dump_json().encode()})
+    candidates = [spoilt("broken", edge, {"1/model.onnx": b"not a model"}), edge, silent]
+    return evaluate_candidates(candidates, frames, settings, hardware_class="x86-cpu", report=reports.append)
 
 
 def test_accuracy_on_the_sample_frames(evaluation: Evaluation) -> None:
@@ -84,6 +100,14 @@ def test_speed_memory_and_load_are_measured(evaluation: Evaluation, edge: Candid
 def test_progress_is_told(evaluation: Evaluation, reports: list[str]) -> None:
     assert "f32-openvino: answers to 8 frames" in reports
     assert "round 2 of 2: f32-openvino" in reports
+
+
+def test_what_does_not_load_or_answer_is_left_out(evaluation: Evaluation, reports: list[str]) -> None:
+    assert set(evaluation.results) == set(evaluation.predictions) == {"f32-openvino"}
+    assert evaluation.failed["broken"].startswith("it does not load: ")
+    assert evaluation.failed["silent"].startswith("frame frame-00000.jpg: HTTP 400")
+    assert [line.partition(":")[0] for line in reports if ": refused: " in line] == ["broken", "silent"]
+    assert not [line for line in reports if line.startswith("round") and not line.endswith("f32-openvino")]
 
 
 def test_nothing_is_left_running(evaluation: Evaluation) -> None:

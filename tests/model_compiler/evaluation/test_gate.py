@@ -216,3 +216,32 @@ def test_a_card_has_no_times_of_another_class() -> None:
     assert int8().performance_on("x86-cpu").images_per_second == 100.0
     other = int8().performance_on("arm-cpu")
     assert (other.hardware_class, other.status, other.images_per_second) == ("arm-cpu", "not_measured", None)
+
+
+def test_of_what_was_not_measured_only_the_size_is_decided() -> None:
+    alone = int8(difference=None, speedup=None, metrics=(), not_measured="no frames")
+    limits = GateSettings(max_latency_ms=1, max_load_seconds=1, max_memory_mb=1, max_size_mb=2, max_size_ratio=0.1)
+    found = verdict(limits, alone)
+    assert [(each.name, each.status) for each in found.checks] == [
+        ("max_accuracy_drop_points", "not_measured"),
+        ("min_speedup", "not_measured"),
+        ("max_latency_ms", "not_measured"),
+        ("max_load_seconds", "not_measured"),
+        ("max_memory_mb", "not_measured"),
+        ("max_size_mb", "pass"),
+        ("max_size_ratio", "fail"),
+    ]
+    assert check(found, "max_latency_ms").reason == "max_latency_ms: not measured (no frames)"
+    assert alone.not_shown == ("nothing was measured: no frames",)
+
+
+def test_a_ratio_without_a_float_variant_is_a_miss() -> None:
+    limits = GateSettings(max_size_ratio=2.0)
+    found = judge(limits, baseline=None, candidate=variant(), measured_on="x86-cpu", built_for="x86-cpu")
+    assert check(found, "max_size_ratio").status == "fail"
+
+
+def test_which_limits_need_measuring() -> None:
+    assert GateSettings().stated_to_measure == ()
+    assert GateSettings(max_size_mb=1, max_size_ratio=1, min_speedup=0).stated_to_measure == ()
+    assert GateSettings(min_speedup=1, max_latency_ms=5).stated_to_measure == ("min_speedup", "max_latency_ms")

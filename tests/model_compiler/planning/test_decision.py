@@ -66,7 +66,9 @@ FAST = RoundTrip(5, 20)
             "cost",
         ),
         (Answers(cloud_price_per_month=10, edge_price_per_month=20), "cloud", "cost"),
-        (Answers(cloud_price_per_month=20, edge_price_per_month=10), "edge", "cost"),
+        (Answers(cloud_price_per_month=20, edge_price_per_month=10, price_per_device=0), "edge", "cost"),
+        # hardware of an unknown price may cost more than is saved
+        (Answers(cloud_price_per_month=20, edge_price_per_month=10), "cloud", NOTHING_SPEAKS_FOR_THE_EDGE),
         # nothing speaks for the edge
         (Answers(unsure_share=0.1), "cloud", NOTHING_SPEAKS_FOR_THE_EDGE),
         (Answers(), "cloud", NOTHING_SPEAKS_FOR_THE_EDGE),

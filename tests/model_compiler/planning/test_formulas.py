@@ -123,7 +123,7 @@ class TestCost:
 
     def test_a_hundred_thousand_devices_take_ten_years(self) -> None:
         found = compare_cost(2_000_000 / 12, 500_000 / 12, 100_000 * 150)
-        assert found.payback_months / 12 == pytest.approx(10)
+        assert found.payback_months == pytest.approx(120)
         table = {(line.hardware_factor, line.saving_factor): line.payback_months / 12 for line in sensitivity(found)}
         assert table[0.5, 1.5] == pytest.approx(10 / 3)
         assert table[1.5, 0.5] == pytest.approx(30)
@@ -141,6 +141,12 @@ class TestCost:
         found = cost_of(answers)
         assert found is not None
         assert found.cloud_per_month == pytest.approx(262.98)
+
+    def test_without_the_price_of_a_device_there_is_no_payback(self) -> None:
+        found = cost_of(Answers(cloud_price_per_month=9, edge_price_per_month=1, fleet_size=4))
+        assert found is not None
+        assert (found.saving_per_month, found.hardware, found.payback_months) == (8, None, None)
+        assert sensitivity(found) == []
 
     def test_a_fleet_buys_many_devices(self) -> None:
         answers = Answers(cloud_price_per_month=9, edge_price_per_month=1, price_per_device=2, fleet_size=4)

@@ -161,6 +161,22 @@ def test_hardware_that_never_pays_is_null_in_json(call: Call) -> None:
     assert "paid for after never" in call(*arguments)
 
 
+def test_a_device_price_that_is_not_known_is_not_nothing(call: Call) -> None:
+    arguments = ("--cloud-price", "15000000", "--edge-price", "13500000")
+    text = call(*arguments)
+    assert text.endswith("  saving       1,500,000.00 a month (10.0%)\n  hardware   device price not given\n")
+    assert "cost              neither" in text
+    assert "Run it on: CLOUD" in text
+    found = json.loads(call(*arguments, "--json"))
+    assert (found["cost"]["hardware"], found["cost"]["payback_months"], found["sensitivity"]) == (None, None, [])
+    assert "Run it on: EDGE" in call(*arguments, "--device-price", "0")
+
+
+def test_a_level_without_power_counts_with_what_the_rest_draws(call: Call) -> None:
+    text = call(*("--battery-ah", "10", "--battery-volts", "10", "--other-watts", "2", "--power-level", "idle=0"))
+    assert next(line.split()[5] for line in text.splitlines() if "idle" in line) == "50.00"
+
+
 def test_stages_tell_the_time_of_model_and_rest(call: Call) -> None:
     stages = ("capture=5", "prepare=10", "inference=15", "post=3", "actuator=2")
     arguments = [word for stage in stages for word in ("--stage", stage)]
@@ -258,6 +274,10 @@ def test_a_card_that_is_none_is_refused(call: Call, tmp_path: Path) -> None:
         (("--stage", "a=0"), "--stage: all stages together"),
         (("--stage", "a=1", "--other-stages", "2"), "--other-stages: cannot be given with --stage"),
         (("--power-level", "=5"), "--power-level: '=5' is not NAME=NUMBER"),
+        (
+            ("--battery-ah", "10", "--battery-volts", "10", "--power-level", "idle=0"),
+            "--power-level: idle: 0 W in all never empty a battery; state what the rest draws with --other-watts",
+        ),
         (("--power-level", "a=-5"), "--power-level: a: '-5' is not a power in W: it is negative"),
     ],
 )

@@ -135,13 +135,6 @@ def test_a_fixed_batch_is_filled() -> None:
         np.testing.assert_allclose(fixed.ranges[tensor], values, rtol=1e-4, atol=1e-5)
 
 
-def test_progress_ends_at_the_whole() -> None:
-    seen: list[float] = []
-    calibrate(detector(), RandomFrames(), settings("percentile"), lambda share, _: seen.append(share))
-    assert seen == sorted(seen)
-    assert seen[-1] == 1
-
-
 def test_the_cache_goes_to_bytes_and_back() -> None:
     cache = calibrate(detector(), RandomFrames(), settings())
     assert CalibrationCache.from_bytes(cache.to_bytes()) == cache

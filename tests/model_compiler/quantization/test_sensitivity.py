@@ -1,10 +1,7 @@
 from pathlib import Path
 
-import numpy as np
-import onnx
-
 from model_compiler.quantization.calibrate import calibrate
-from model_compiler.quantization.sensitivity import SensitivityGoal, choose_float_nodes
+from model_compiler.quantization.sensitivity import choose_float_nodes
 from model_compiler.quantization.settings import QuantizationSettings, SensitivitySettings
 from tests.model_compiler.quantization.small_networks import RandomFrames, classifier
 
@@ -56,19 +53,3 @@ def test_without_a_limit_nothing_is_measured() -> None:
     result = choose_float_nodes(classifier(), cache, "u8s8", FRAMES, wanted, task="classification")
     assert result.value is None
     assert result.notes() == ()
-
-
-def test_any_number_may_be_the_goal() -> None:
-    """Here the share of layers that are float."""
-    wanted = settings(3, 0)
-    cache = calibrate(classifier(), FRAMES, wanted)
-
-    def float_share(model: bytes) -> float:
-        graph = onnx.load_from_string(model).graph
-        float_weights = {weight.name for weight in graph.initializer if weight.name.endswith(".weight")}
-        return float(np.mean([f"{layer}.weight" in float_weights for layer in ("stem", "conv0", "conv1", "last")]))
-
-    goal = SensitivityGoal(float_share, 0.5)
-    result = choose_float_nodes(classifier(), cache, "u8s8", FRAMES, wanted, task="classification", goal=goal)
-    assert result.reached
-    assert len(result.float_nodes) == 2

@@ -66,6 +66,12 @@ def test_what_was_not_shown_is_told() -> None:
     assert "Not shown:" not in render_reports([report()], ["picture.png"])
 
 
+def test_the_noise_of_quantisation_has_a_column_where_it_was_measured() -> None:
+    assert "| ranges | accuracy | against FP32 | SQNR dB | note |" in render_reports([report()], ["picture.png"])
+    unknown = report(range_methods=[each.model_copy(update={"sqnr_db": None}) for each in report().range_methods])
+    assert "| ranges | accuracy | against FP32 | note |" in render_reports([unknown], ["picture.png"])
+
+
 def test_every_table_is_rectangular() -> None:
     goals = (Goal(name="parameters", target=0.45, value=None, at_least=True),)
     page = render_reports([report(goals=goals)], ["picture.png"])
