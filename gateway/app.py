@@ -36,7 +36,7 @@ from gateway.triton.control import TritonControl
 from gateway.triton.model_config import MachineLimits
 from gateway.triton.tensor_client import TensorClient
 from gateway.workers.handle import InProcessWorker, WorkerHandle, WorkerProcess
-from gateway.workers.worker import Worker, worker_memory_prefix
+from gateway.workers.worker import Worker, certificate_of, tokens_of, worker_memory_prefix
 
 _LOG = logging.getLogger(__name__)
 
@@ -69,6 +69,12 @@ class Gateway:
 
     def __init__(self, settings: Settings, state: StateFolder) -> None:
         self.settings = settings
+        certificate_of(settings)  # before Triton is started, and here also when the workers are other processes
+        tokens = tokens_of(settings)
+        self._access = {
+            "tls": None if settings.tls_certificate is None else str(settings.tls_certificate),
+            "bearer_tokens": 0 if tokens is None else len(tokens),
+        }
         self._state = state
         self._limits = machine_limits(settings)
         self._machine = serving_class(settings, read_facts())
@@ -195,6 +201,7 @@ class Gateway:
                 "threads_per_instance": self._limits.threads_per_instance,
                 "why": self._why_these_limits(),
             },
+            "access": {"host": self.settings.host, **self._access},
             "active_file": {"path": str(self._state.active_file), "problem": self._active_file.problem},
             "models": {
                 alias: {

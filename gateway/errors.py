@@ -7,6 +7,7 @@ GatewayError
 │   ├── PayloadTooLarge         body over the limit
 │   ├── InvalidFrame            an element of `images` is not a usable picture
 │   ├── UnknownModel            neither an alias nor a build
+│   ├── Unauthenticated         no bearer token, or none of ours
 │   ├── WrongTask               a classifier was asked for detections, or the other way round
 │   └── NotSupported            a protocol feature the gateway does not offer
 ├── OverloadError               try again later, or allow more time
@@ -84,6 +85,14 @@ class UnknownModel(ClientError):
         self.name = name
         self.known = known
         super().__init__(f"Request for unknown model: '{name[:80]}' is not found; known: {', '.join(known) or 'none'}")
+
+
+class Unauthenticated(ClientError):
+    """The gateway asks for a bearer token."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the request is refused: {reason}; send the header 'authorization: Bearer <token>'")
 
 
 class WrongTask(ClientError):

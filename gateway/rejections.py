@@ -10,6 +10,7 @@ from gateway.errors import (
     PayloadTooLarge,
     QueueFull,
     TritonUnavailable,
+    Unauthenticated,
     UnknownModel,
 )
 
@@ -18,6 +19,7 @@ _REASONS: dict[type[BaseException], str] = {
     InvalidFrame: "invalid_frame",
     NotSupported: "not_supported",
     PayloadTooLarge: "too_large",
+    Unauthenticated: "unauthenticated",
     UnknownModel: "unknown_model",
     QueueFull: "queue_full",
     MemoryFull: "memory_full",

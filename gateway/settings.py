@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -35,6 +35,11 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: Port = 8002
     admin_port: Port = Field(8010, description="always on loopback")
+    tls_certificate: Path | None = Field(None, description="PEM chain of the HTTP and gRPC listeners, with --tls-key")
+    tls_key: Path | None = Field(None, description="PEM key of the certificate, without a password")
+    token_file: Path | None = Field(
+        None, description="bearer tokens, one a line: requests then need one of them; health checks do not"
+    )
     triton_http_port: Port = Field(18000, description="of the embedded Triton, on loopback; 0 picks a free one")
     triton_grpc_port: Port = 18001
     triton_metrics_port: Port = 18002
@@ -66,6 +71,12 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_requests: Literal["errors", "all"] = Field("errors", description="which requests get a line in the log")
     drain_seconds: float = Field(5.0, ge=0, description="time for requests in work at shutdown")
+
+    @model_validator(mode="after")
+    def _has_both_parts_of_tls(self) -> "Settings":
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together: one of them is missing")
+        return self
 
     @property
     def embedded(self) -> bool:

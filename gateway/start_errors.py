@@ -5,6 +5,7 @@ StartError
 ├── StateFolderInUse
 ├── SeedUnusable
 ├── PortTaken
+├── SecretUnusable      a certificate, key or token file
 ├── TritonNotInstalled
 ├── LibpythonMissing
 ├── TritonNotStarted    it cannot be executed, or its folder cannot be written
@@ -55,6 +56,14 @@ class PortTaken(StartError):
             f"{name} {host}:{port} cannot be opened: {reason}; stop what listens there ('ss -ltnp' shows it),"
             f" or choose another port with --{option}"
         )
+
+
+class SecretUnusable(StartError):
+    """A file that decides who may ask, or keeps it private, cannot be used."""
+
+    def __init__(self, setting: str, path: Path, reason: str) -> None:
+        option = setting.replace("_", "-")
+        super().__init__(f"--{option} {path} cannot be used: {reason}; mend the file, or name another one")
 
 
 class TritonNotInstalled(StartError):

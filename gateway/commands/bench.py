@@ -61,8 +61,8 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0; 1 when a load got no answer at all; 2 when it could not begin; 130 when it was interrupted.
     """
-    plan = bench_plan(args)
     try:
+        plan = bench_plan(args)
         if plan.plot is not None:
             require_matplotlib()
         frames = [path.read_bytes() for path in find_frames(plan.frames)]
@@ -120,6 +120,7 @@ async def _one(
         frames,
         connections=plan.connections_for(clients),
         timeout_seconds=plan.target.timeout_seconds,
+        access=plan.target.access,
     )
     name = f"{clients} clients" if clients is not None else f"{plan.rate:g}/s {plan.arrivals}"
     load_plan = LoadPlan(name, plan.warmup_seconds, plan.seconds)

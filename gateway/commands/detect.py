@@ -36,7 +36,11 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0; 1 when a picture failed; 2 when there was nothing to ask, or nobody.
     """
-    client = target_of(args).client()
+    try:
+        client = target_of(args).client()
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return _NOT_STARTED
     try:
         paths = find_frames(args.frames)
         labels = client.labels()

@@ -41,11 +41,11 @@ def parse_executed(text: str) -> tuple[str, ...]:
 class GatewayNotThere(Exception):
     """Nobody answers where a gateway should be."""
 
-    def __init__(self, address: str, flag: str) -> None:
+    def __init__(self, address: str, flag: str, reason: str) -> None:
         self.address = address
         super().__init__(
             f"No gateway answers at {address}. Start one with `outpost-gateway serve` (or `make serve`), "
-            f"or name another address with {flag} HOST:PORT."
+            f"or name another address with {flag} HOST:PORT; one that speaks TLS needs --tls ({reason[:200]})"
         )
 
 

@@ -2,11 +2,13 @@
 
 import argparse
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from gateway.commands.detection_client import DetectionClient
 from gateway.commands.grpc_detection_client import GrpcDetectionClient
 from gateway.commands.http_detection_client import HttpDetectionClient
+from gateway.load.client_access import PLAIN, ClientAccess
 
 GRPC_ADDRESS = "127.0.0.1:8001"
 HTTP_ADDRESS = "127.0.0.1:8000"
@@ -14,12 +16,13 @@ HTTP_ADDRESS = "127.0.0.1:8000"
 
 @dataclass(frozen=True, slots=True)
 class GatewayTarget:
-    """Address, protocol and model."""
+    """Address, protocol and model, and how to get in."""
 
     protocol: Literal["grpc", "http"]
     address: str
     model: str
     timeout_seconds: float
+    access: ClientAccess = PLAIN
 
     @property
     def port(self) -> int:
@@ -34,8 +37,8 @@ class GatewayTarget:
     def client(self) -> DetectionClient:
         """A client for single frames."""
         if self.protocol == "http":
-            return HttpDetectionClient(self.address, self.model, self.timeout_seconds)
-        return GrpcDetectionClient(self.address, self.model, self.timeout_seconds)
+            return HttpDetectionClient(self.address, self.model, self.timeout_seconds, self.access)
+        return GrpcDetectionClient(self.address, self.model, self.timeout_seconds, self.access)
 
 
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,13 +63,36 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=float, default=30.0, metavar="SECONDS", help="deadline of a request (default: %(default)g)"
     )
+    parser.add_argument(
+        "--tls",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="speak TLS; FILE has the certificate of the authority (PEM), without it the system's are trusted",
+    )
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="the first bearer token in it goes with every request"
+    )
 
 
 def target_of(args: argparse.Namespace) -> GatewayTarget:
-    """What the flags say."""
+    """What the flags say.
+
+    Raises:
+        OSError: The authority's certificate or the token file cannot be read.
+    """
+    authority = Path(args.tls).read_bytes() if args.tls else None
+    access = ClientAccess(args.tls is not None, authority, _first_token(args.token_file))
     if args.http is not None:
-        return GatewayTarget("http", args.http, args.model, args.timeout)
-    return GatewayTarget("grpc", args.grpc, args.model, args.timeout)
+        return GatewayTarget("http", args.http, args.model, args.timeout, access)
+    return GatewayTarget("grpc", args.grpc, args.model, args.timeout, access)
+
+
+def _first_token(path: Path | None) -> str:
+    if path is None:
+        return ""
+    lines = (line.strip() for line in path.read_text().splitlines())
+    return next((line for line in lines if line and not line.startswith("#")), "")
 
 
 def address(text: str) -> str:

@@ -9,6 +9,7 @@ import grpc
 import numpy as np
 
 from gateway.commands.frame_answer import FrameAnswer, FrameRefused, GatewayNotThere, ModelNotThere, parse_executed
+from gateway.load.client_access import PLAIN, ClientAccess
 from gateway.load.stage_summary import parse_stages
 from gateway.oip import service_pb2, service_pb2_grpc
 
@@ -22,25 +23,33 @@ class GrpcDetectionClient:
         address: ``host:port``.
         model: The alias.
         timeout_seconds: Deadline of a frame.
+        access: TLS and token.
     """
 
-    def __init__(self, address: str, model: str, timeout_seconds: float) -> None:
+    def __init__(self, address: str, model: str, timeout_seconds: float, access: ClientAccess = PLAIN) -> None:
         self._address = address
         self._model = model
         self._timeout_seconds = timeout_seconds
         options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
-        self._channel = grpc.insecure_channel(address, options=options)
+        credentials = access.grpc_credentials()
+        self._metadata = access.metadata
+        self._channel = (
+            grpc.insecure_channel(address, options=options)
+            if credentials is None
+            else grpc.secure_channel(address, credentials, options=options)
+        )
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
     def labels(self) -> tuple[str, ...]:
         """See ``DetectionClient.labels``."""
         try:
             request = service_pb2.ModelConfigRequest(name=self._model)
-            parameters = self._stub.ModelConfig(request, timeout=_CHECK_SECONDS).config.parameters
-            ready = self._stub.ModelReady(service_pb2.ModelReadyRequest(name=self._model), timeout=_CHECK_SECONDS).ready
+            limits = {"timeout": _CHECK_SECONDS, "metadata": self._metadata}
+            parameters = self._stub.ModelConfig(request, **limits).config.parameters
+            ready = self._stub.ModelReady(service_pb2.ModelReadyRequest(name=self._model), **limits).ready
         except grpc.RpcError as error:
             if _nobody_there(error):
-                raise GatewayNotThere(self._address, "--grpc") from error
+                raise GatewayNotThere(self._address, "--grpc", error.details()) from error
             raise ModelNotThere(self._model, self._address, error.details()) from error
         if not ready:
             raise ModelNotThere(self._model, self._address, "it is not ready")
@@ -55,10 +64,10 @@ class GrpcDetectionClient:
             request.parameters["outpost_threshold"].string_param = str(threshold)
         started_at = time.perf_counter()
         try:
-            response = self._stub.ModelInfer(request, timeout=self._timeout_seconds)
+            response = self._stub.ModelInfer(request, timeout=self._timeout_seconds, metadata=self._metadata)
         except grpc.RpcError as error:
             if _nobody_there(error):
-                raise GatewayNotThere(self._address, "--grpc") from error
+                raise GatewayNotThere(self._address, "--grpc", error.details()) from error
             raise FrameRefused(error.code().name, error.details()) from error
         return _answer(response, time.perf_counter() - started_at)
 
@@ -72,7 +81,7 @@ def _nobody_there(error: Any) -> bool:
     details = error.details() or ""
     if error.code() != grpc.StatusCode.UNAVAILABLE or "Triton is unavailable" in details:
         return False
-    return any(mark in details for mark in ("connect", "Socket closed", "Connection reset"))
+    return any(mark in details for mark in ("connect", "Socket closed", "Connection reset", "andshake"))
 
 
 def _answer(response: service_pb2.ModelInferResponse, seconds: float) -> FrameAnswer:

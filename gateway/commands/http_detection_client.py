@@ -10,6 +10,7 @@ from urllib.parse import quote
 import numpy as np
 
 from gateway.commands.frame_answer import FrameAnswer, FrameRefused, GatewayNotThere, ModelNotThere, parse_executed
+from gateway.load.client_access import PLAIN, ClientAccess
 from gateway.load.stage_summary import parse_stages
 
 _HTTP_OK = 200
@@ -22,13 +23,20 @@ class HttpDetectionClient:
         address: ``host:port``.
         model: The alias.
         timeout_seconds: Longest wait for an answer.
+        access: TLS and token.
     """
 
-    def __init__(self, address: str, model: str, timeout_seconds: float) -> None:
+    def __init__(self, address: str, model: str, timeout_seconds: float, access: ClientAccess = PLAIN) -> None:
         self._address = address
         self._model = model
         self._path = f"/v2/models/{quote(model, safe='')}"
-        self._connection = http.client.HTTPConnection(address, timeout=timeout_seconds)
+        context = access.http_context()
+        self._headers = access.headers
+        self._connection = (
+            http.client.HTTPConnection(address, timeout=timeout_seconds)
+            if context is None
+            else http.client.HTTPSConnection(address, timeout=timeout_seconds, context=context)
+        )
 
     def labels(self) -> tuple[str, ...]:
         """See ``DetectionClient.labels``."""
@@ -61,12 +69,12 @@ class HttpDetectionClient:
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
         try:
-            self._connection.request(method, path, body, headers or {})
+            self._connection.request(method, path, body, self._headers | (headers or {}))
             response = self._connection.getresponse()
             return response.status, response.read()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
-            raise GatewayNotThere(self._address, "--http") from error
+            raise GatewayNotThere(self._address, "--http", str(error)) from error
 
 
 def _request_header(size_bytes: int, threshold: float | None) -> bytes:

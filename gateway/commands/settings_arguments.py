@@ -37,6 +37,9 @@ def explain(error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         name = "_".join(str(part) for part in problem["loc"])
+        if not name:
+            lines.append(problem["msg"].removeprefix("Value error, "))
+            continue
         flag = f"--{name.replace('_', '-')} (OUTPOST_GATEWAY_{name.upper()})"
         lines.append(f"{flag}: {problem['msg']}, got {problem['input']!r}")
     return "\n".join(lines)

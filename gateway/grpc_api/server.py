@@ -11,6 +11,7 @@ import grpc
 import grpc.aio
 from grpc.aio import ServicerContext
 
+from gateway.access.bearer_tokens import BearerTokens
 from gateway.alias_metadata import alias_config, alias_metadata, index_with_aliases, server_metadata
 from gateway.alias_statistics import alias_statistics
 from gateway.body_budget import BodyBudget
@@ -20,6 +21,7 @@ from gateway.errors import GatewayError, Unforeseen, UnknownModel
 from gateway.grpc_api.closed_calls import ClosedCalls
 from gateway.grpc_api.health import health_handler
 from gateway.grpc_api.status import grpc_status_of, trailing_metadata_of
+from gateway.grpc_api.token_interceptor import TokenInterceptor
 from gateway.inference.service import InferenceService
 from gateway.messages import InferRequest
 from gateway.metrics import ServingMetrics
@@ -62,7 +64,7 @@ class OipServicer(ClosedCalls):
         self._catalogue = catalogue
         self._service = service
         self._tensors = tensors
-        self._metrics = metrics
+        self.metrics = metrics
         self._bodies = bodies
         self._log_all = log_all
         self._clock = clock
@@ -208,10 +210,10 @@ class OipServicer(ClosedCalls):
     ) -> None:
         now = self._clock()
         name = request.model_name
-        self._metrics.requests.labels(name, build, "grpc", "OK").inc()
-        self._metrics.request_seconds.labels(name, "grpc").observe(now - began_at)
+        self.metrics.requests.labels(name, build, "grpc", "OK").inc()
+        self.metrics.request_seconds.labels(name, "grpc").observe(now - began_at)
         if found_at is not None:
-            self._metrics.stage_seconds.labels(name, "encode").observe(now - found_at)
+            self.metrics.stage_seconds.labels(name, "encode").observe(now - found_at)
         if self._log_all:
             facts = {"request_id": request.id or secrets.token_hex(8), "model": name, "build": build}
             _LOG.info("request answered", extra=facts | {"seconds": round(now - began_at, 6)})
@@ -219,12 +221,12 @@ class OipServicer(ClosedCalls):
     def _count_error(self, error: GatewayError, name: str, request_id: str, began_at: float | None = None) -> None:
         code = grpc_status_of(error).name
         label = name if self._catalogue().knows(name) else "unknown"
-        self._metrics.requests.labels(label, "", "grpc", code).inc()
+        self.metrics.requests.labels(label, "", "grpc", code).inc()
         if began_at is not None:
-            self._metrics.request_seconds.labels(label, "grpc").observe(self._clock() - began_at)
+            self.metrics.request_seconds.labels(label, "grpc").observe(self._clock() - began_at)
         reason = rejection_reason(error)
         if reason is not None:
-            self._metrics.rejections.labels(reason).inc()
+            self.metrics.rejections.labels(reason).inc()
         facts = {"request_id": request_id[:_NAME_LIMIT] or secrets.token_hex(8), "model": name[:_NAME_LIMIT]}
         _LOG.warning("request failed", extra=facts | {"code": code, "error": str(error)})
 
@@ -240,25 +242,39 @@ class GrpcServer:
         servicer: Answers the calls.
         address: ``host:port``; port 0 picks a free one.
         max_message_bytes: Largest request.
+        credentials: Of TLS; None listens in plain text.
+        tokens: That calls need; None asks for none.
 
     Raises:
         PortTaken: The address cannot be bound.
     """
 
-    def __init__(self, servicer: OipServicer, address: str, max_message_bytes: int) -> None:
+    def __init__(
+        self,
+        servicer: OipServicer,
+        address: str,
+        max_message_bytes: int,
+        *,
+        credentials: grpc.ServerCredentials | None = None,
+        tokens: BearerTokens | None = None,
+    ) -> None:
         self._server = grpc.aio.server(
+            interceptors=() if tokens is None else (TokenInterceptor(tokens, servicer.metrics),),
             options=(
                 ("grpc.max_receive_message_length", max_message_bytes),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 1),
                 ("grpc.optimization_target", "latency"),
-            )
+            ),
         )
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, self._server)
         self._server.add_generic_rpc_handlers((health_handler(servicer.is_ready),))
         host, _, port = address.rpartition(":")
         try:
-            self.port: int = self._server.add_insecure_port(address)
+            if credentials is None:
+                self.port: int = self._server.add_insecure_port(address)
+            else:
+                self.port = self._server.add_secure_port(address, credentials)
         except RuntimeError as error:
             raise PortTaken("grpc_port", host, int(port), str(error)) from error
 

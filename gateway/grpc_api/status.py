@@ -8,6 +8,7 @@ _RETRY_AFTER_SECONDS = 1
 _STATUS: dict[type[errors.GatewayError], grpc.StatusCode] = {
     errors.ClientError: grpc.StatusCode.INVALID_ARGUMENT,
     errors.PayloadTooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     errors.UnknownModel: grpc.StatusCode.NOT_FOUND,
     errors.NotSupported: grpc.StatusCode.UNIMPLEMENTED,
     errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,

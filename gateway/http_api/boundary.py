@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.access.bearer_tokens import OPEN_HTTP_PATHS, BearerTokens
 from gateway.body_budget import BodyBudget
 from gateway.body_hold import BodyHold
 from gateway.http_api.exchange import Exchange
@@ -29,6 +30,7 @@ class HttpBoundary:
         app: Routes; they raise errors of ours and of Starlette.
         metrics: Counts requests about models.
         bodies: Memory for the bodies of requests in work.
+        tokens: That requests need; None asks for none.
         log_all: Write a line for successful requests too.
         clock: Monotonic seconds.
     """
@@ -39,12 +41,14 @@ class HttpBoundary:
         metrics: ServingMetrics,
         bodies: BodyBudget,
         *,
+        tokens: BearerTokens | None = None,
         log_all: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._bodies = bodies
+        self._tokens = tokens
         self._log_all = log_all
         self._clock = clock
         self._id_prefix = secrets.token_hex(6)
@@ -65,6 +69,8 @@ class HttpBoundary:
 
         error: BaseException | None = None
         try:
+            if self._tokens is not None and scope["path"] not in OPEN_HTTP_PATHS:
+                self._tokens.require(exchange.header(b"authorization"))
             await self._app(scope, receive, send_with_id)
         except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001 - the last one who can answer
             error = GatewayStopping() if isinstance(raised, asyncio.CancelledError) else raised

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 
@@ -12,6 +13,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.access.bearer_tokens import BearerTokens
 from gateway.body_budget import BodyBudget
 from gateway.catalogue import Catalogue
 from gateway.http_api.boundary import HttpBoundary
@@ -38,6 +40,7 @@ def build_http_app(
     bodies: BodyBudget,
     settings: Settings,
     *,
+    tokens: BearerTokens | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> ASGIApp:
     """Everything that answers on the HTTP port.
@@ -49,6 +52,7 @@ def build_http_app(
         metrics: Counts requests.
         bodies: Memory for the bodies of requests in work.
         settings: Limits, and what is logged.
+        tokens: That requests need; None asks for none.
         clock: Monotonic seconds, the same as the workflow's.
     """
     limits = HttpLimits(
@@ -60,7 +64,8 @@ def build_http_app(
     # A router without Starlette's own middleware: the boundary does its work, and each layer costs time.
     sets = (ProtocolRoutes(ports), PictureRoutes(ports), DeepStackRoutes(ports))
     router = Router([route for each in sets for route in each.routes()], redirect_slashes=False)
-    return HttpBoundary(router, metrics, bodies, log_all=settings.log_requests == "all", clock=clock)
+    log_all = settings.log_requests == "all"
+    return HttpBoundary(router, metrics, bodies, tokens=tokens, log_all=log_all, clock=clock)
 
 
 class HttpServer:
@@ -70,9 +75,17 @@ class HttpServer:
         app: An ASGI app.
         listener: A bound TCP socket; it is closed at the stop.
         drain_seconds: Time for requests in work at the stop.
+        tls: Of the connections; None serves in plain text.
     """
 
-    def __init__(self, app: ASGIApp, listener: socket.socket, drain_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        drain_seconds: float = 5.0,
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._listener = listener
         config = uvicorn.Config(
             app,
@@ -88,6 +101,9 @@ class HttpServer:
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=max(1, round(drain_seconds)),
         )
+        if tls is not None:
+            config.load()  # it takes paths only; this way a replaced certificate can be shown
+            config.ssl = tls
         self._server = _Server(config)
         self._serving: asyncio.Task[None] | None = None
 

@@ -18,6 +18,7 @@ from gateway.errors import (
     TritonCode,
     TritonRejected,
     TritonUnavailable,
+    Unauthenticated,
     UnknownModel,
 )
 from gateway.http_api.body import BodyTimeout
@@ -37,6 +38,7 @@ class GatewayStopping(BackendError):
 
 _STATUS: dict[type[BaseException], int] = {
     ClientError: 400,
+    Unauthenticated: 401,
     UnknownModel: 404,
     BodyTimeout: 408,
     PayloadTooLarge: 413,
@@ -82,7 +84,9 @@ def error_response(error: BaseException, request_id: str) -> Response:
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if isinstance(error, QueueFull | MemoryFull):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    if isinstance(error, PayloadTooLarge | BodyTimeout | MemoryFull):
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, PayloadTooLarge | BodyTimeout | MemoryFull | Unauthenticated):
         headers["Connection"] = "close"  # the rest of the body is not wanted
     body = write_json({"error": _words(error, request_id)})
     return Response(body, status, headers, media_type="application/json")

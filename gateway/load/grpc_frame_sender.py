@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import grpc
 import grpc.aio
 
+from gateway.load.client_access import PLAIN, ClientAccess
 from gateway.load.frame_sender import OK, SendOutcome
 from gateway.oip import service_pb2
 
@@ -35,12 +36,28 @@ class GrpcFrameSender:
         requests: Serialised ``ModelInferRequest`` messages.
         connections: Number of channels; clients take turns.
         timeout_seconds: Deadline of a request.
+        access: TLS and token.
     """
 
-    def __init__(self, address: str, requests: Sequence[bytes], *, connections: int, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        address: str,
+        requests: Sequence[bytes],
+        *,
+        connections: int,
+        timeout_seconds: float,
+        access: ClientAccess = PLAIN,
+    ) -> None:
         self._requests = requests
         self._timeout_seconds = timeout_seconds
-        self._channels = [grpc.aio.insecure_channel(address, options=_OPTIONS) for _ in range(connections)]
+        self._metadata = access.metadata
+        credentials = access.grpc_credentials()
+        self._channels = [
+            grpc.aio.insecure_channel(address, options=_OPTIONS)
+            if credentials is None
+            else grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
+            for _ in range(connections)
+        ]
         self._calls = [
             channel.unary_unary(_METHOD, None, service_pb2.ModelInferResponse.FromString) for channel in self._channels
         ]
@@ -49,7 +66,8 @@ class GrpcFrameSender:
         """See ``FrameSender.send``."""
         call = self._calls[client % len(self._calls)]
         try:
-            response = await call(self._requests[frame % len(self._requests)], timeout=self._timeout_seconds)
+            request = self._requests[frame % len(self._requests)]
+            response = await call(request, timeout=self._timeout_seconds, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             return SendOutcome(error.code().name)
         parameters = response.parameters

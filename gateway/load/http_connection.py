@@ -1,6 +1,7 @@
 """One HTTP/1.1 connection that is kept open and carries one request at a time."""
 
 import asyncio
+import ssl
 from typing import cast
 
 import httptools
@@ -16,13 +17,13 @@ class HttpConnection(asyncio.Protocol):
         self._body: list[bytes] = []
 
     @classmethod
-    async def open(cls, host: str, port: int) -> "HttpConnection":
+    async def open(cls, host: str, port: int, tls: ssl.SSLContext | None = None) -> "HttpConnection":
         """Connect.
 
         Raises:
             OSError: Nobody listens.
         """
-        _, connection = await asyncio.get_running_loop().create_connection(cls, host, port)
+        _, connection = await asyncio.get_running_loop().create_connection(cls, host, port, ssl=tls)
         return connection
 
     @property

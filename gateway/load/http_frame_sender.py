@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from gateway.load.client_access import PLAIN, ClientAccess
 from gateway.load.frame_sender import OK, SendOutcome
 from gateway.load.http_connection import HttpConnection
 
@@ -10,9 +11,10 @@ _STAGES_KEY = b'"outpost_stage_us":'
 _HTTP_OK = 200
 
 
-def infer_request(address: str, model: str, frame: bytes) -> bytes:
+def infer_request(address: str, model: str, frame: bytes, access: ClientAccess = PLAIN) -> bytes:
     """A raw binary inference request: the whole body is the picture (Triton's binary data extension)."""
-    return post_request(address, f"/v2/models/{model}/infer", frame, "Inference-Header-Content-Length: 0")
+    headers = [f"{name}: {value}" for name, value in access.headers.items()]
+    return post_request(address, f"/v2/models/{model}/infer", frame, "Inference-Header-Content-Length: 0", *headers)
 
 
 def post_request(address: str, path: str, body: bytes, *headers: str) -> bytes:
@@ -41,13 +43,17 @@ class HttpFrameSender:
         address: ``host:port``.
         requests: Whole requests.
         timeout_seconds: Longest wait for an answer.
+        access: TLS; the token is in the requests.
     """
 
-    def __init__(self, address: str, requests: Sequence[bytes], *, timeout_seconds: float) -> None:
+    def __init__(
+        self, address: str, requests: Sequence[bytes], *, timeout_seconds: float, access: ClientAccess = PLAIN
+    ) -> None:
         host, _, port = address.rpartition(":")
         self._host, self._port = host.strip("[]"), int(port)
         self._requests = requests
         self._timeout_seconds = timeout_seconds
+        self._tls = access.http_context()
         self._idle: list[HttpConnection] = []
 
     async def send(self, client: int, frame: int) -> SendOutcome:  # noqa: ARG002 - any idle connection will do
@@ -77,7 +83,7 @@ class HttpFrameSender:
             connection = self._idle.pop()
             if connection.usable:
                 return connection
-        return await HttpConnection.open(self._host, self._port)
+        return await HttpConnection.open(self._host, self._port, self._tls)
 
 
 def stages_of(body: bytes) -> str:

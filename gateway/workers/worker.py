@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from prometheus_client import CollectorRegistry
 
+from gateway.access.bearer_tokens import BearerTokens
+from gateway.access.server_certificate import ServerCertificate
 from gateway.body_budget import BodyBudget
 from gateway.catalogue import Catalogue
 from gateway.cores import usable_cores
@@ -33,6 +35,26 @@ _LOG = logging.getLogger(__name__)
 def worker_memory_prefix(settings: Settings, pid: int) -> str:
     """Beginning of the names of a worker's frame memory."""
     return f"outpost_{StateFolder(settings.state_dir).key}_frames_{pid}_"
+
+
+def certificate_of(settings: Settings) -> ServerCertificate | None:
+    """What the settings name; None serves in plain text.
+
+    Raises:
+        SecretUnusable: A file cannot be used.
+    """
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return ServerCertificate(settings.tls_certificate, settings.tls_key)
+
+
+def tokens_of(settings: Settings) -> BearerTokens | None:
+    """What the settings name; None asks for no token.
+
+    Raises:
+        SecretUnusable: The file cannot be used.
+    """
+    return None if settings.token_file is None else BearerTokens(settings.token_file)
 
 
 class Worker:
@@ -120,8 +142,10 @@ class Worker:
 
         Raises:
             PortTaken: An address cannot be bound.
+            SecretUnusable: A certificate, key or token file.
         """
         settings = self._settings
+        certificate, tokens = certificate_of(settings), tokens_of(settings)
         servicer = OipServicer(
             self._current_catalogue,
             self._service,
@@ -130,12 +154,19 @@ class Worker:
             self._bodies,
             log_all=settings.log_requests == "all",
         )
-        self._grpc = GrpcServer(servicer, f"{settings.host}:{settings.grpc_port}", settings.max_request_bytes)
+        self._grpc = GrpcServer(
+            servicer,
+            f"{settings.host}:{settings.grpc_port}",
+            settings.max_request_bytes,
+            credentials=None if certificate is None else certificate.grpc_credentials(),
+            tokens=tokens,
+        )
         app = build_http_app(
-            self._current_catalogue, self._service, self._tensors, self.metrics, self._bodies, settings
+            self._current_catalogue, self._service, self._tensors, self.metrics, self._bodies, settings, tokens=tokens
         )
         listener = listen("http_port", settings.host, settings.http_port)
-        self._http = HttpServer(app, listener, drain_seconds=settings.drain_seconds)
+        tls = None if certificate is None else certificate.http_context()
+        self._http = HttpServer(app, listener, drain_seconds=settings.drain_seconds, tls=tls)
         await self._grpc.start()
         await self._http.start()
         _LOG.info("worker serves", extra={"http_port": self._http.port, "grpc_port": self._grpc.port})

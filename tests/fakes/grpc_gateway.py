@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
+import grpc
 import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
+from gateway.access.bearer_tokens import BearerTokens
 from gateway.body_budget import BodyBudget
 from gateway.catalogue import Catalogue
 from gateway.frame_memory import FrameMemory
@@ -33,6 +35,8 @@ async def running_grpc_gateway(
     outputs: Mapping[str, NDArray[np.float32]] | None = None,
     max_queue: int = 4,
     max_bodies_bytes: int = 2**28,
+    tokens: BearerTokens | None = None,
+    credentials: grpc.ServerCredentials | None = None,
 ) -> AsyncIterator[str]:
     """Serve until the end of the block; gives ``host:port``. ``outputs`` are by build, instead of the candidates."""
     metrics = ServingMetrics(CollectorRegistry())
@@ -61,7 +65,8 @@ async def running_grpc_gateway(
             default_timeout_seconds=30.0,
             on_instance_lost=lambda _: None,
         )
-        server = GrpcServer(OipServicer(lambda: known, service, tensors, metrics, bodies), "127.0.0.1:0", 2**26)
+        servicer = OipServicer(lambda: known, service, tensors, metrics, bodies)
+        server = GrpcServer(servicer, "127.0.0.1:0", 2**26, credentials=credentials, tokens=tokens)
         await server.start()
         try:
             yield f"127.0.0.1:{server.port}"

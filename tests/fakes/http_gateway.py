@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from contracts.active_models import ActiveModel
 from contracts.model_card import InputSpec, ModelCard
+from gateway.access.bearer_tokens import BearerTokens
 from gateway.body_budget import BodyBudget
 from gateway.catalogue import Catalogue, LoadedBuild
 from gateway.errors import InstanceLost
@@ -101,6 +103,8 @@ async def running_http_gateway(
     max_in_flight: int = 4,
     max_queue: int = 4,
     settings: Settings | None = None,
+    tokens: BearerTokens | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[HttpGateway]:
     """Serve until the end of the block."""
     settings = settings or Settings()
@@ -131,8 +135,8 @@ async def running_http_gateway(
             on_instance_lost=lost.append,
             clock=time.monotonic,
         )
-        app = build_http_app(lambda: gateway.catalogue, service, tensors, metrics, bodies, settings)
-        server = HttpServer(app, listener, settings.drain_seconds)
+        app = build_http_app(lambda: gateway.catalogue, service, tensors, metrics, bodies, settings, tokens=tokens)
+        server = HttpServer(app, listener, settings.drain_seconds, tls=tls)
         gateway = HttpGateway(
             listener.getsockname()[1], backend, tensors, admission, bodies, registry, server, ready_catalogue(), lost
         )

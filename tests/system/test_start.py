@@ -88,6 +88,9 @@ def test_a_disk_without_room_leaves_nothing_half_written(tmp_path: Path, seed_di
         (["--triton=http://somewhere"], "grpc://host:port"),
         (["--http-port=70000"], "--http-port (OUTPOST_GATEWAY_HTTP_PORT)"),
         (["--workers=none"], "--workers"),
+        (["--tls-key=server.key"], "tls_certificate and tls_key go together"),
+        (["--token-file=/no/such/file"], "--token-file /no/such/file cannot be used: No such file"),
+        (["--tls-certificate=/no/c", "--tls-key=/no/k", "--workers=2"], "--tls-certificate /no/c cannot be used"),
     ],
 )
 def test_settings_are_named_as_they_are_given(tmp_path: Path, arguments: list[str], message: str) -> None:
