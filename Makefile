@@ -8,7 +8,7 @@ LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PROJECT := $(PIP) install --no-deps --editable .
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check test lint format bench train models clean
+.PHONY: help setup demo serve check test system-test lint format bench train models clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,7 +47,11 @@ check: setup ## say what is installed, which paths are chosen and what is degrad
 	$(BIN)/outpost-gateway check
 
 test: $(VENV)/.torch ## run the tests, against the real Triton
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not parts"
+
+system-test: $(VENV)/.torch ## run the tests with Prometheus (apt install prometheus)
+	@command -v promtool >/dev/null || { echo "promtool is needed: apt install prometheus"; exit 2; }
+	$(BIN)/pytest -m parts
 
 lint: $(VENV)/.torch ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
@@ -73,10 +77,11 @@ var/frames/.made: | $(VENV)/.torch
 	$(BIN)/outpost-train frames var/frames/heldout-classes --split heldout --count 5000 --layout classes
 	@touch $@
 
-models: $(VENV)/.torch var/frames/.made ## compile, measure and package the demo's models into var/models; about 40 minutes on 2 cores
+models: $(VENV)/.torch var/frames/.made ## compile, measure and package the demo's models into var/models; about 50 minutes on 2 cores
 	for recipe in parts defects defects-cloud; do \
 		$(BIN)/outpost-compile build model_compiler/recipes/$$recipe.yaml --for x86-cpu --output var/models --reports var/models/reports --skip-existing || exit 1; \
 	done
+	cp benchmarks/results/models/*.goals.json var/models/reports/
 	$(BIN)/outpost-compile report var/models/reports
 
 clean: ## remove what the targets made, the state folder included
