@@ -1,14 +1,9 @@
 """The rules by promtool, and the real Prometheus on a real gateway with Triton behind it."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +11,13 @@ import pytest
 import tritonclient.grpc
 import yaml
 
-from gateway.listeners import free_port
 from tests.system.gateway_process import GatewayProcess, wait_for
+from tests.system.prometheus_process import SHIPPED, PrometheusProcess, prometheus_watching
 from tests.system.test_serving import frames_input
 
 pytestmark = pytest.mark.parts
 REPOSITORY = Path(__file__).parents[2]
-PROMETHEUS = REPOSITORY / "compose" / "prometheus"
-RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
+RULES = sorted((SHIPPED / "rules").glob("*.yml"))
 
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -36,7 +30,7 @@ def rules_of(kind: str) -> list[dict[str, Any]]:
 
 
 def test_config_and_rules_are_valid() -> None:
-    for checked in (promtool("check", "config", PROMETHEUS / "prometheus.yml"), promtool("check", "rules", *RULES)):
+    for checked in (promtool("check", "config", SHIPPED / "prometheus.yml"), promtool("check", "rules", *RULES)):
         assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
@@ -57,59 +51,15 @@ def test_every_alert_is_tried_and_names_a_section_of_the_guide() -> None:
         assert not anchor or anchor in anchors, rule["alert"]
 
 
-@dataclass
-class Asked:
-    """A running Prometheus."""
-
-    url: str
-
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        query = urllib.parse.urlencode({"query": expression})
-        with urllib.request.urlopen(f"{self.url}/api/v1/query?{query}", timeout=10) as answer:
-            found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
-            return found
-
-    def is_ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-
 @pytest.fixture(scope="module")
-def prometheus(gateway: GatewayProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
-    """The shipped configuration, with other addresses and a scrape each half second."""
-    folder = tmp_path_factory.mktemp("prometheus")
-    shutil.copytree(PROMETHEUS, folder, dirs_exist_ok=True)
-    config = folder / "prometheus.yml"
-    config.write_text(re.sub(r"_interval: 10s", "_interval: 500ms", config.read_text()))
-    for job, port in (("gateway", "metrics"), ("triton", "triton_metrics")):
-        (folder / "targets" / f"{job}.yml").write_text(f'- targets: ["127.0.0.1:{gateway.ports[port]}"]\n')
-    (folder / "targets" / "device-agent.yml").write_text("[]\n")
-    address = f"127.0.0.1:{free_port()}"
-    command = [
-        "prometheus",
-        f"--config.file={config}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address={address}",
-    ]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=dict(os.environ))
-    asked = Asked(f"http://{address}")
-    try:
-        wait_for(lambda: process.poll() is not None or asked.is_ready(), 60, (folder / "log").read_text)
-        assert process.poll() is None, (folder / "log").read_text()
-        yield asked
-    finally:
-        process.terminate()
-        process.wait(30)
+def prometheus(gateway: GatewayProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusProcess]:
+    with prometheus_watching(gateway, tmp_path_factory.mktemp("prometheus")) as watching:
+        yield watching
 
 
 def test_every_recorded_series_has_data_once_frames_were_sent(
-    gateway: GatewayProcess, prometheus: Asked, grey_jpeg: bytes
+    gateway: GatewayProcess, prometheus: PrometheusProcess, grey_jpeg: bytes
 ) -> None:
-    wait_for(lambda: len(prometheus.query("up == 1")) == 2, 60, lambda: str(prometheus.query("up")))
     missing = [rule["record"] for rule in rules_of("record")]
 
     def all_recorded() -> bool:

@@ -1,0 +1,108 @@
+"""The shipped dashboards: their form, and that every query has data while the demo's models answer."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.system.conftest import SAMPLES
+from tests.system.gateway_process import GatewayProcess, wait_for
+from tests.system.prometheus_process import PrometheusProcess, prometheus_watching
+
+pytestmark = pytest.mark.parts
+REPOSITORY = Path(__file__).parents[2]
+GRAFANA = REPOSITORY / "compose" / "grafana"
+DASHBOARDS = sorted((GRAFANA / "dashboards").glob("*.json"))
+WIDTH = 24
+
+
+def read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_a_dashboard_has_what_grafana_needs(path: Path) -> None:
+    dashboard = read(path)
+    assert (dashboard["uid"], dashboard["schemaVersion"]) == (path.stem, 39)
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    provisioned = yaml.safe_load((GRAFANA / "provisioning" / "datasources" / "prometheus.yml").read_text())
+    sources = {source["uid"] for source in provisioned["datasources"]}
+    for panel in panels:
+        assert panel["title"]
+        assert panel["type"] in {"timeseries", "stat", "bargauge"}
+        assert panel["fieldConfig"]["defaults"]["unit"]
+        assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= WIDTH
+        assert [target["refId"] for target in panel["targets"]] == list("ABC"[: len(panel["targets"])])
+        assert {each["datasource"]["uid"] for each in (panel, *panel["targets"])} <= sources
+    for one, other in itertools.combinations([panel["gridPos"] for panel in panels], 2):
+        assert not _overlap(one, other)
+
+
+def _overlap(one: dict[str, int], other: dict[str, int]) -> bool:
+    return (
+        one["x"] < other["x"] + other["w"]
+        and other["x"] < one["x"] + one["w"]
+        and one["y"] < other["y"] + other["h"]
+        and other["y"] < one["y"] + one["h"]
+    )
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """The shipped models."""
+    state = tmp_path_factory.mktemp("demo") / "state"
+    process = GatewayProcess(state, REPOSITORY / "model_repository", probe_seconds=0)
+    process.start()
+    try:
+        process.wait_until_serving("defects", "parts", "inspection")
+        yield process
+    finally:
+        process.close()
+
+
+@pytest.fixture(scope="module")
+def watched(demo: GatewayProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusProcess]:
+    """Prometheus, with all samples answered by detector, classifier and cascade until rates exist."""
+    with prometheus_watching(demo, tmp_path_factory.mktemp("prometheus")) as prometheus:
+
+        def has_rates() -> bool:
+            for model, path in itertools.product(("defects", "parts", "inspection"), SAMPLES):
+                verb = "classify" if model == "parts" else "detect"
+                url = f"{demo.http_url}/v1/models/{model}/{verb}"
+                assert httpx.post(url, content=path.read_bytes(), trust_env=False, timeout=30).status_code == 200
+            ran = prometheus.query("count by (model) (rate(outpost_model_executions_total[5m]) > 0)")
+            return len(ran) == 3 and len(prometheus.query("model_label:outpost_detections:per_frame5m > 0")) > 1
+
+        wait_for(has_rates, 60)
+        yield prometheus
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_every_query_of_a_dashboard_has_data(path: Path, watched: PrometheusProcess) -> None:
+    dashboard = read(path)
+    empty = []
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            expression = target["expr"].replace("$instance", ".*").replace("$model", ".*")
+            if not watched.query(expression):
+                empty.append((panel["title"], expression))
+    assert empty == []
+    for variable in dashboard["templating"]["list"]:
+        metric, label = variable["query"]["query"].removeprefix("label_values(").removesuffix(")").split(", ")
+        assert watched.query(f"count by ({label}) ({metric})")
+
+
+def test_a_cascade_spares_its_detector_work_and_the_panel_shows_it(watched: PrometheusProcess) -> None:
+    panels = read(GRAFANA / "dashboards" / "outpost-model-quality.json")["panels"]
+    panel = next(each for each in panels if each["title"].startswith("Frames that a cascade"))
+    expression = panel["targets"][0]["expr"].replace("$instance", ".*").replace("$model", ".*")
+    shown = {each["metric"]["model"]: float(each["value"][1]) for each in watched.query(expression)}
+    assert shown["defects"] == 0
+    assert 0 < shown["inspection"] < 1
