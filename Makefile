@@ -19,8 +19,9 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # Stamps name what a set of packages was installed from; a changed requirement file installs it again.
-$(VENV)/.gateway: requirements/gateway.txt pyproject.toml | $(BIN)/python
+$(VENV)/.gateway: requirements/gateway.txt requirements/device-agent.txt pyproject.toml | $(BIN)/python
 	$(LOCKED) requirements/gateway.txt
+	$(LOCKED) requirements/device-agent.txt
 	$(PROJECT)
 	@touch $@
 
@@ -81,7 +82,7 @@ models: $(VENV)/.torch var/frames/.made ## compile, measure and package the demo
 	for recipe in parts defects defects-cloud; do \
 		$(BIN)/outpost-compile build model_compiler/recipes/$$recipe.yaml --for x86-cpu --output var/models --reports var/models/reports --skip-existing || exit 1; \
 	done
-	cp benchmarks/results/models/*.goals.json var/models/reports/
+	for goals in benchmarks/results/models/*.goals.json; do [ ! -e "$$goals" ] || cp "$$goals" var/models/reports/; done
 	$(BIN)/outpost-compile report var/models/reports
 
 clean: ## remove what the targets made, the state folder included

@@ -9,5 +9,6 @@ lock() { # file, extras
         --output-file "$output"
 }
 lock gateway --extra gateway --extra embedded
+lock device-agent --extra device-agent-nvidia
 lock compiler --extra compiler
-lock development --extra gateway --extra embedded --extra compiler --extra training --extra bench --extra dev
+lock development --extra gateway --extra embedded --extra device-agent-nvidia --extra compiler --extra training --extra bench --extra dev

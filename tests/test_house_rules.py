@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
-PRODUCT = ("contracts", "vision", "gateway", "model_compiler", "model_training", "triton_backends")
+PRODUCT = ("contracts", "vision", "gateway", "device_agent", "model_compiler", "model_training", "triton_backends")
 PACKAGES = (*PRODUCT, "benchmarks", "tests")
 MODULES = sorted(path for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py"))
 LONGEST_MODULE_LINES = 400

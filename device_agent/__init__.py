@@ -1,0 +1,1 @@
+"""The device agent: what the machine under the gateway does, for Prometheus."""
