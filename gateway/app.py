@@ -70,11 +70,7 @@ class Gateway:
     def __init__(self, settings: Settings, state: StateFolder) -> None:
         self.settings = settings
         certificate_of(settings)  # before Triton is started, and here also when the workers are other processes
-        tokens = tokens_of(settings)
-        self._access = {
-            "tls": None if settings.tls_certificate is None else str(settings.tls_certificate),
-            "bearer_tokens": 0 if tokens is None else len(tokens),
-        }
+        self._tokens = tokens_of(settings)
         self._state = state
         self._limits = machine_limits(settings)
         self._machine = serving_class(settings, read_facts())
@@ -94,6 +90,7 @@ class Gateway:
         self._metrics = SupervisorMetrics(CollectorRegistry())
         if self._machine is not None:
             self._metrics.machine_class.labels(self._machine.name).set(1)
+        self._metrics.shared_memory_expected.set(settings.workers if settings.shared_memory == "auto" else 0)
         self._metrics.active_file_ok.set_function(lambda: not self._active_file.problem)
         self._listeners: list[HttpServer] = []
         self._task: asyncio.Task[None] | None = None
@@ -170,7 +167,8 @@ class Gateway:
         await asyncio.gather(*(worker.accept(catalogue) for worker in self.workers))
 
     async def _worker_metrics(self) -> list[str]:
-        return list(await asyncio.gather(*(worker.metrics_text() for worker in self.workers)))
+        texts = await asyncio.gather(*(worker.metrics_texts() for worker in self.workers))
+        return [text for each in texts for text in each]
 
     def _why_these_limits(self) -> str:
         if self.settings.instances or self.settings.threads_per_instance:
@@ -201,7 +199,11 @@ class Gateway:
                 "threads_per_instance": self._limits.threads_per_instance,
                 "why": self._why_these_limits(),
             },
-            "access": {"host": self.settings.host, **self._access},
+            "access": {
+                "host": self.settings.host,
+                "tls": None if self.settings.tls_certificate is None else str(self.settings.tls_certificate),
+                "bearer_tokens": 0 if self._tokens is None else self._tokens.count(),
+            },
             "active_file": {"path": str(self._state.active_file), "problem": self._active_file.problem},
             "models": {
                 alias: {

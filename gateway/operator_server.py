@@ -30,6 +30,14 @@ class SupervisorMetrics:
         self.machine_class = Gauge(
             "outpost_machine_class", "1; the label is the machine's class", ["hardware_class"], registry=registry
         )
+        self.shared_memory_expected = Gauge(
+            "outpost_shared_memory_expected",
+            "Workers whose tensors should reach Triton through shared memory; 0 where that is switched off",
+            registry=registry,
+        )
+        self._cascade = Gauge(
+            "outpost_cascade", "1; a cascade and its two aliases", ["model", "first", "then"], registry=registry
+        )
         self._refused = Gauge(
             "outpost_build_refused",
             "1 while a build is not loaded since it is for hardware of another class",
@@ -51,6 +59,9 @@ class SupervisorMetrics:
         for build in catalogue.builds.values():
             self._ready.labels(build.name).set(build.ready)
             self._refused.labels(build.name).set(build.refused)
+        self._cascade.clear()
+        for name, cascade in catalogue.cascades.items():
+            self._cascade.labels(name, cascade.first, cascade.then).set(1)
         self._alias.clear()
         for alias in catalogue.names_for_pictures():
             self._alias.labels(alias).set(catalogue.alias_is_ready(alias))

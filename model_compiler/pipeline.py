@@ -121,7 +121,7 @@ def source_artifacts(
     """
     artifacts = dict[bool, Artifact]()
     for pruned in sorted({variant.pruned for variant in variants}):
-        path, notes = _source(recipe, workshop, pruned)
+        path, notes = _source(recipe, workshop, pruned=pruned, compared=False in artifacts)
         workshop.report("pruned model: inspect" if pruned else "model: inspect")
         artifact = plain_artifact(read_model_file(path), recipe, hardware_class, notes)
         if pruned:
@@ -138,13 +138,12 @@ def _reduction(whole: Artifact | None, pruned: Artifact) -> float | None:
     return None if before is None or after is None or after > before else 1.0 - after / before
 
 
-def _source(recipe: Recipe, workshop: Workshop, pruned: bool) -> tuple[Path, tuple[str, ...]]:
+def _source(recipe: Recipe, workshop: Workshop, *, pruned: bool, compared: bool) -> tuple[Path, tuple[str, ...]]:
     if recipe.trainer is None:
         return recipe.onnx or Path(), ()
     trainer = workshop.trainer(recipe.trainer.command)
-    return train_and_export(
-        recipe.trainer, recipe.seed, trainer, workshop.cache.scratch, workshop.report, pruned=pruned
-    )
+    folder_of, report = workshop.cache.scratch, workshop.report
+    return train_and_export(recipe.trainer, recipe.seed, trainer, folder_of, report, pruned=pruned, compared=compared)
 
 
 def make_variants(

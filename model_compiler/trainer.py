@@ -1,12 +1,10 @@
 """Asks a trainer, another program, for what only it can do: export, prune, distil."""
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +13,7 @@ from pydantic import ValidationError
 from contracts.training_job import RESULT_FILE, TrainingJob, TrainingResult
 from model_compiler.errors import TrainerFailed
 from model_compiler.packaging.build_directory import write_file
-from model_compiler.parent_death import end_with_parent
+from model_compiler.parent_death import ending_with_parent
 from model_compiler.validation_problems import problems_of
 
 PARITY_LIMIT = 1e-4
@@ -55,10 +53,9 @@ class TrainerCommand:
         path = job.output / "job.json"
         write_file(path, job.model_dump_json(indent=2).encode())
         done = subprocess.run(
-            [program, *self._command[1:], "work", str(path)],
+            ending_with_parent([program, *self._command[1:], "work", str(path)]),
             stdout=sys.stderr,
             check=False,
-            preexec_fn=partial(end_with_parent, os.getpid()),
         )
         if done.returncode != 0:
             raise TrainerFailed(self._command, job.action, f"exit code {done.returncode}; it says why above")

@@ -21,6 +21,7 @@ def train_and_export(
     report: Callable[[str], None],
     *,
     pruned: bool = False,
+    compared: bool = False,
 ) -> tuple[Path, tuple[str, ...]]:
     """Let the trainer do what the recipe asks for.
 
@@ -31,13 +32,14 @@ def train_and_export(
         folder_of: Folder of a job by what identifies it.
         report: Told what is being done.
         pruned: Whether the network with fewer channels is wanted.
+        compared: Whether the whole network is made too, and the two are compared afterwards.
 
     Returns:
         The ONNX file, and what there is to tell.
 
     Raises:
         InputFileMissing: The weights are not there.
-        NotPruned: What the trainer pruned is not smaller than what it had made before.
+        NotPruned: What the trainer pruned is not smaller than what it had made before, and is not compared later.
         TrainerFailed: The trainer could not do it.
     """
     ready = source.prune.weights if pruned and source.prune is not None else None
@@ -53,7 +55,7 @@ def train_and_export(
         job = job.model_copy(update={"output": folder_of(_identity(job, identity, source.command))})
         report(f"{source.network}: {action}")
         result = trainer.work(job)
-        if action == "prune" and whole_count is not None and result.parameter_count >= whole_count:
+        if action == "prune" and not compared and whole_count is not None and result.parameter_count >= whole_count:
             raise NotPruned(result.parameter_count, whole_count)
         whole_count = result.parameter_count
         notes += (f"{action}: {result.parameter_count:,} parameters", *result.notes)

@@ -42,7 +42,9 @@ class BearerTokens:
         self._stamp = stamp_of(path)
         self._digests = _read(path)
 
-    def __len__(self) -> int:
+    def count(self) -> int:
+        """How many tokens are good."""
+        self._refresh()
         return len(self._digests)
 
     def require(self, authorization: str | None) -> None:

@@ -18,6 +18,7 @@ from gateway.commands.bench_arguments import BenchPlan, add_bench_arguments, ben
 from gateway.commands.frame_answer import GatewayNotThere, ModelNotThere
 from gateway.commands.gateway_target import GatewayTarget
 from gateway.load.arrival_schedule import arrival_offsets
+from gateway.load.client_access import AccessFileUnusable
 from gateway.load.cpu_meter import CpuMeter
 from gateway.load.frame_files import NoFrames, find_frames
 from gateway.load.listening_process import gateway_root
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
             require_matplotlib()
         frames = [path.read_bytes() for path in find_frames(plan.frames)]
         _check(plan.target)
-    except (GatewayNotThere, ModelNotThere, NoFrames, PlotUnavailable, OSError) as error:
+    except (GatewayNotThere, ModelNotThere, NoFrames, PlotUnavailable, AccessFileUnusable, OSError) as error:
         print(error, file=sys.stderr)
         return _NOT_STARTED
     console = Console()

@@ -13,6 +13,7 @@ from gateway.commands.detection_report import FrameReport, frame_json, frame_tab
 from gateway.commands.frame_answer import FrameRefused, GatewayNotThere, ModelNotThere
 from gateway.commands.gateway_target import add_target_arguments, target_of
 from gateway.commands.rendered_frames import RenderedFrames
+from gateway.load.client_access import AccessFileUnusable
 from gateway.load.frame_files import NoFrames, find_frames
 from vision.errors import ImageError
 
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     """
     try:
         client = target_of(args).client()
-    except OSError as error:
+    except AccessFileUnusable as error:
         print(error, file=sys.stderr)
         return _NOT_STARTED
     try:

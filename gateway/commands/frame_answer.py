@@ -45,7 +45,8 @@ class GatewayNotThere(Exception):
         self.address = address
         super().__init__(
             f"No gateway answers at {address}. Start one with `outpost-gateway serve` (or `make serve`), "
-            f"or name another address with {flag} HOST:PORT; one that speaks TLS needs --tls ({reason[:200]})"
+            f"or name another address with {flag} HOST:PORT; one that speaks TLS needs --tls or --tls-authority "
+            f"({reason[:200]})"
         )
 
 

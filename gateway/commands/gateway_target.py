@@ -8,7 +8,7 @@ from typing import Literal
 from gateway.commands.detection_client import DetectionClient
 from gateway.commands.grpc_detection_client import GrpcDetectionClient
 from gateway.commands.http_detection_client import HttpDetectionClient
-from gateway.load.client_access import PLAIN, ClientAccess
+from gateway.load.client_access import PLAIN, ClientAccess, read_access
 
 GRPC_ADDRESS = "127.0.0.1:8001"
 HTTP_ADDRESS = "127.0.0.1:8000"
@@ -63,12 +63,9 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=float, default=30.0, metavar="SECONDS", help="deadline of a request (default: %(default)g)"
     )
+    parser.add_argument("--tls", action="store_true", help="speak TLS, and trust the system's authorities")
     parser.add_argument(
-        "--tls",
-        nargs="?",
-        const="",
-        metavar="FILE",
-        help="speak TLS; FILE has the certificate of the authority (PEM), without it the system's are trusted",
+        "--tls-authority", type=Path, metavar="FILE", help="speak TLS, and trust this authority's certificate (PEM)"
     )
     parser.add_argument(
         "--token-file", type=Path, metavar="FILE", help="the first bearer token in it goes with every request"
@@ -79,20 +76,12 @@ def target_of(args: argparse.Namespace) -> GatewayTarget:
     """What the flags say.
 
     Raises:
-        OSError: The authority's certificate or the token file cannot be read.
+        AccessFileUnusable: The authority's certificate or the token file.
     """
-    authority = Path(args.tls).read_bytes() if args.tls else None
-    access = ClientAccess(args.tls is not None, authority, _first_token(args.token_file))
+    access = read_access(tls=args.tls, authority=args.tls_authority, token_file=args.token_file)
     if args.http is not None:
         return GatewayTarget("http", args.http, args.model, args.timeout, access)
     return GatewayTarget("grpc", args.grpc, args.model, args.timeout, access)
-
-
-def _first_token(path: Path | None) -> str:
-    if path is None:
-        return ""
-    lines = (line.strip() for line in path.read_text().splitlines())
-    return next((line for line in lines if line and not line.startswith("#")), "")
 
 
 def address(text: str) -> str:

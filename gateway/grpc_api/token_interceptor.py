@@ -48,7 +48,7 @@ class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grp
 def _refusing(handler: Any, error: Unauthenticated) -> Any:
     """A handler of the same kind that ends every call with the error."""
 
-    async def refuse(_request: Any, context: ServicerContext) -> Any:
+    async def refuse(_requests: Any, context: ServicerContext) -> Any:
         await context.abort(grpc_status_of(error), str(error))
 
     async def refuse_stream(_requests: Any, context: ServicerContext) -> AsyncIterator[Any]:
@@ -57,4 +57,5 @@ def _refusing(handler: Any, error: Unauthenticated) -> Any:
 
     if handler.request_streaming and handler.response_streaming:
         return grpc.stream_stream_rpc_method_handler(refuse_stream)
-    return grpc.unary_unary_rpc_method_handler(refuse)
+    # as a call with a stream of requests, so that not even the one message is taken in
+    return grpc.stream_unary_rpc_method_handler(refuse)

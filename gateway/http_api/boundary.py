@@ -8,12 +8,14 @@ import secrets
 import time
 from collections.abc import Callable
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.access.bearer_tokens import OPEN_HTTP_PATHS, BearerTokens
 from gateway.body_budget import BodyBudget
 from gateway.body_hold import BodyHold
 from gateway.http_api.exchange import Exchange
+from gateway.http_api.lingering_response import LingeringResponse
 from gateway.http_api.status import CLIENT_CLOSED_REQUEST, GatewayStopping, error_response, is_foreseen, status_of
 from gateway.metrics import ServingMetrics
 from gateway.rejections import rejection_reason
@@ -68,6 +70,7 @@ class HttpBoundary:
             await send(message)
 
         error: BaseException | None = None
+        answer: Response | None = None
         try:
             if self._tokens is not None and scope["path"] not in OPEN_HTTP_PATHS:
                 self._tokens.require(exchange.header(b"authorization"))
@@ -75,10 +78,12 @@ class HttpBoundary:
         except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001 - the last one who can answer
             error = GatewayStopping() if isinstance(raised, asyncio.CancelledError) else raised
             if exchange.status == 0:
-                await _answer(error, exchange, scope, receive, send_with_id)
+                answer = await _answer(error, exchange, scope, receive, send_with_id)
         finally:
             exchange.body.release()
         self._record(exchange, scope, error)
+        if isinstance(answer, LingeringResponse):
+            await answer.finish(receive, send)
 
     def _begin(self, scope: Scope) -> Exchange:
         headers = dict(scope["headers"])
@@ -105,11 +110,15 @@ class HttpBoundary:
             _log(exchange, scope, error, seconds)
 
 
-async def _answer(error: BaseException, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+async def _answer(
+    error: BaseException, exchange: Exchange, scope: Scope, receive: Receive, send: Send
+) -> Response | None:
     if status_of(error) == CLIENT_CLOSED_REQUEST:
         exchange.status = CLIENT_CLOSED_REQUEST
-        return
-    await error_response(error, exchange.request_id)(scope, receive, send)
+        return None
+    answer = error_response(error, exchange.request_id)
+    await answer(scope, receive, send)
+    return answer
 
 
 def _log(exchange: Exchange, scope: Scope, error: BaseException | None, seconds: float) -> None:

@@ -23,6 +23,7 @@ from gateway.errors import (
 )
 from gateway.http_api.body import BodyTimeout
 from gateway.http_api.codec import write_json
+from gateway.http_api.lingering_response import LingeringResponse
 
 CLIENT_CLOSED_REQUEST = 499
 """What logs and metrics call a request whose client went away; nobody reads it as an answer."""
@@ -86,9 +87,10 @@ def error_response(error: BaseException, request_id: str) -> Response:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
+    body = write_json({"error": _words(error, request_id)})
     if isinstance(error, PayloadTooLarge | BodyTimeout | MemoryFull | Unauthenticated):
         headers["Connection"] = "close"  # the rest of the body is not wanted
-    body = write_json({"error": _words(error, request_id)})
+        return LingeringResponse(body, status, headers, media_type="application/json")
     return Response(body, status, headers, media_type="application/json")
 
 

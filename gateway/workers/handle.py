@@ -1,6 +1,7 @@
 """Workers as the supervisor sees them: one in this process, or several of their own."""
 
 import asyncio
+import contextlib
 import itertools
 import json
 import logging
@@ -17,6 +18,7 @@ from gateway.catalogue import Catalogue
 from gateway.errors import InstanceLost, TritonUnavailable
 from gateway.frame_memory import remove_stale_regions
 from gateway.settings import Settings
+from gateway.workers.lasting_counters import LastingCounters
 from gateway.workers.worker import Worker, worker_memory_prefix
 
 _LOG = logging.getLogger(__name__)
@@ -47,8 +49,8 @@ class WorkerHandle(Protocol):
         """Put a catalogue in force."""
         ...
 
-    async def metrics_text(self) -> str:
-        """Its metrics in Prometheus's text format."""
+    async def metrics_texts(self) -> tuple[str, ...]:
+        """Expositions in Prometheus's text format that add up to its metrics."""
         ...
 
     async def status(self) -> WorkerStatus:
@@ -85,9 +87,9 @@ class InProcessWorker:
         """Put a catalogue in force."""
         await self._worker.accept(catalogue)
 
-    async def metrics_text(self) -> str:
+    async def metrics_texts(self) -> tuple[str, ...]:
         """Its metrics in Prometheus's text format."""
-        return generate_latest(self._registry).decode()
+        return (generate_latest(self._registry).decode(),)
 
     async def status(self) -> WorkerStatus:
         """How it reaches Triton."""
@@ -119,6 +121,7 @@ class WorkerProcess:
         self._asked = itertools.count(1)
         self._answers: dict[int, asyncio.Future[dict[str, object]]] = {}
         self._watch: asyncio.Task[None] | None = None
+        self._counters = LastingCounters()
         self._stopping = False
 
     async def start(self) -> None:
@@ -145,6 +148,7 @@ class WorkerProcess:
             if self._stopping:
                 return
             _LOG.error("a worker ended; it is started again", extra={"worker": self._index, "exit_code": code})
+            self._counters.end_process()
             remove_stale_regions(worker_memory_prefix(self._settings, self._process.pid))
             await asyncio.sleep(_RESTART_SECONDS)
             try:
@@ -196,12 +200,11 @@ class WorkerProcess:
         if answer["problem"]:
             raise TritonUnavailable(str(answer["problem"]))
 
-    async def metrics_text(self) -> str:
-        """Its metrics in Prometheus's text format; empty while it is being started again."""
-        try:
-            return str((await self._ask("metrics", {}))["text"])
-        except (ConnectionError, TimeoutError):
-            return ""
+    async def metrics_texts(self) -> tuple[str, ...]:
+        """Its metrics; what it counted last while it does not answer, and what its earlier processes had counted."""
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            self._counters.tell(str((await self._ask("metrics", {}))["text"]))
+        return self._counters.texts()
 
     async def status(self) -> WorkerStatus:
         """How it reaches Triton."""

@@ -11,7 +11,6 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from model_compiler.evaluation.candidate import Candidate
 from model_compiler.evaluation.errors import GatewayFailed, GatewayNotInstalled
 from model_compiler.evaluation.process_usage import process_tree
 from model_compiler.packaging.build_directory import write_build, write_file
-from model_compiler.parent_death import end_with_parent
+from model_compiler.parent_death import ending_with_parent
 
 COMMAND = "outpost-gateway"
 _PREFIX = "OUTPOST_GATEWAY_"
@@ -202,13 +201,12 @@ def _start(program: Path, environment: dict[str, str], log: Path) -> "subprocess
     with log.open("wb") as output:
         # in a session of its own, so that Ctrl-C reaches it through `_stop` and not twice
         return subprocess.Popen(
-            [str(program), "serve"],
+            ending_with_parent([str(program), "serve"]),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,
             start_new_session=True,
-            preexec_fn=partial(end_with_parent, os.getpid()),  # noqa: PLW1509 - it only makes two system calls
         )
 
 

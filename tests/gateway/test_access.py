@@ -1,6 +1,7 @@
 """Bearer tokens and TLS on the real listeners: who gets in, what is said to the others, and files that are replaced."""
 
 import asyncio
+import http.client
 import logging
 import os
 import ssl
@@ -156,6 +157,18 @@ async def test_a_refused_body_is_not_read(token_file: Path) -> None:
     assert b"connection: close" in answer.lower()
 
 
+async def test_a_client_that_sends_all_before_it_reads_gets_the_refusal(token_file: Path) -> None:
+    def send_all(port: int) -> tuple[int, str | None]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request("POST", INFER, bytes(20_000_000), RAW)
+        answer = connection.getresponse()
+        return answer.status, answer.headers["connection"]
+
+    async with running_http_gateway(tokens=BearerTokens(token_file)) as gateway:
+        for _ in range(5):
+            assert await asyncio.to_thread(send_all, gateway.port) == (401, "close")
+
+
 @pytest.fixture
 async def guarded_stub(token_file: Path) -> AsyncIterator[service_pb2_grpc.GRPCInferenceServiceStub]:
     tokens = BearerTokens(token_file)
@@ -173,6 +186,19 @@ async def test_grpc_asks_for_a_token(guarded_stub: service_pb2_grpc.GRPCInferenc
     assert (await guarded_stub.ModelReady(ask, metadata=[("authorization", f"Bearer {TOKEN}")])).ready
     assert (await guarded_stub.ServerLive(service_pb2.ServerLiveRequest())).live
     assert (await guarded_stub.ServerReady(service_pb2.ServerReadyRequest())).ready
+
+
+async def test_a_call_is_refused_before_its_message_is_there(token_file: Path) -> None:
+    async def nothing() -> AsyncIterator[bytes]:
+        await asyncio.sleep(60)
+        yield b""
+
+    tokens = BearerTokens(token_file)
+    async with running_grpc_gateway(tokens=tokens) as address, grpc.aio.insecure_channel(address) as channel:
+        call = channel.stream_unary("/inference.GRPCInferenceService/ModelInfer")(nothing(), timeout=20)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call
+    assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
 
 
 async def test_a_stream_without_a_token_ends_at_once(guarded_stub: service_pb2_grpc.GRPCInferenceServiceStub) -> None:

@@ -46,7 +46,10 @@ async def command(verb: str, files: Path, *given: str | Path) -> int:
 
 
 async def test_with_authority_and_token_frames_are_answered(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tokens, own = BearerTokens(files / "tokens"), ("--tls", files / "authority.pem", "--token-file", files / "tokens")
+    tokens, own = (
+        BearerTokens(files / "tokens"),
+        ("--tls-authority", files / "authority.pem", "--token-file", files / "tokens"),
+    )
     http = running_http_gateway([(8, 16, 16, 32, 0.75, 1)], tokens=tokens, tls=certificate(files).http_context())
     grpc = running_grpc_gateway(tokens=tokens, credentials=certificate(files).grpc_credentials())
     async with http as gateway, grpc as address:
@@ -60,20 +63,45 @@ async def test_with_authority_and_token_frames_are_answered(files: Path, capsys:
 async def test_without_a_token_or_with_a_strange_authority_it_is_said(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tokens, trusted = BearerTokens(files / "tokens"), ("--tls", files / "authority.pem")
+    tokens, trusted = BearerTokens(files / "tokens"), ("--tls-authority", files / "authority.pem")
     http = running_http_gateway(tokens=tokens, tls=certificate(files).http_context())
     grpc = running_grpc_gateway(tokens=tokens, credentials=certificate(files).grpc_credentials())
     async with http as gateway, grpc as address:
         for protocol, server in (("--http", gateway.address), ("--grpc", address)):
             assert await command("detect", files, protocol, server, *trusted) == 2
             assert "has no bearer token" in capsys.readouterr().err
-            for access in (("--tls", files / "stranger.pem"), ()):
+            for access in (("--tls-authority", files / "stranger.pem"), ("--tls",), ()):
                 assert await command("detect", files, protocol, server, *access) == 2
-                assert "one that speaks TLS needs --tls" in capsys.readouterr().err
+                assert "one that speaks TLS needs --tls or --tls-authority" in capsys.readouterr().err
 
 
-async def test_a_file_that_is_not_there_is_named(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for verb in ("detect", "bench"):
-        for flag in ("--tls", "--token-file"):
-            assert await command(verb, files, flag, files / "absent") == 2
-            assert "absent" in capsys.readouterr().err
+@pytest.mark.parametrize("verb", ["detect", "bench"])
+@pytest.mark.parametrize("protocol", ["--grpc", "--http"])
+@pytest.mark.parametrize(
+    ("flag", "content", "reason"),
+    [
+        ("--tls-authority", None, "No such file"),
+        ("--tls-authority", b"\x30\x82\xff", "it is no certificate in PEM form"),
+        ("--tls-authority", b"only words", "it is no certificate in PEM form"),
+        ("--token-file", None, "No such file"),
+        ("--token-file", b"# a token follows\n", "it has no token"),
+        ("--token-file", b"\xff\xfe", "printable ASCII"),
+        ("--token-file", "\u0442\u043e\u043a\u0435\u043d".encode(), "printable ASCII"),
+    ],
+)
+async def test_a_file_that_cannot_be_used_is_named(
+    files: Path,
+    capsys: pytest.CaptureFixture[str],
+    verb: str,
+    protocol: str,
+    flag: str,
+    content: bytes | None,
+    reason: str,
+) -> None:
+    path = files / "given"
+    if content is not None:
+        path.write_bytes(content)
+    assert await command(verb, files, protocol, "127.0.0.1:9", flag, path) == 2
+    said = capsys.readouterr().err
+    assert f"{flag} {path} cannot be used" in said
+    assert reason in said

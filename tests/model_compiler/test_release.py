@@ -281,9 +281,11 @@ def test_whole_and_pruned_variants_are_made_side_by_side(bench: Bench) -> None:
     assert "f32-openvino-pruned: package" in bench.said
 
 
-def test_a_pruned_network_that_is_not_smaller_is_refused(bench: Bench) -> None:
+@pytest.mark.parametrize("distilled", [True, False])
+def test_a_pruned_network_that_is_not_smaller_is_refused(bench: Bench, distilled: bool) -> None:
     (bench.folder / "start.bin").write_bytes(b"net ")
-    source = {"network": "small", "weights": "start.bin", "prune": {"parameter_reduction": 0.4}}
+    (bench.folder / "large.bin").write_bytes(b"teacher")
+    source = {key: value for key, value in TRAINER.items() if distilled or key != "distill"}
     recipe = bench.recipe([*PRUNED, *FLOAT], onnx=None, trainer=source)
     release = bench.build(recipe, trainer=lambda _: FakeTrainer(prunes=False))
     assert release.chosen == "f32-openvino"

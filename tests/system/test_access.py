@@ -72,7 +72,7 @@ def test_stock_clients_get_in_with_a_token_only(guarded: GatewayProcess, authori
 
 
 def test_a_changed_token_is_taken_by_every_worker(guarded: GatewayProcess, authority: Path) -> None:
-    (authority.parent / "tokens").write_text("another-token-of-this-test\n")
+    (authority.parent / "tokens").write_text("another-token-of-this-test\na-third-token-of-this-test\n")
     codes, trusting = set(), ssl.create_default_context(cafile=str(authority))
     for _ in range(20):  # connections of their own, so that both workers are asked
         with httpx.Client(verify=trusting, trust_env=False, timeout=20, headers=BEARER) as http:
@@ -83,5 +83,5 @@ def test_a_changed_token_is_taken_by_every_worker(guarded: GatewayProcess, autho
 def test_status_tells_how_it_is_guarded_and_no_secret(guarded: GatewayProcess) -> None:
     access = guarded.status()["access"]
     assert access["tls"].endswith("server.crt")
-    assert access["bearer_tokens"] == 1
+    assert access["bearer_tokens"] == 2
     assert TOKEN not in guarded.log()
