@@ -4,9 +4,10 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,14 +39,34 @@ class PrometheusProcess:
 
 
 @contextmanager
-def prometheus_watching(gateway: GatewayProcess, folder: Path) -> Iterator[PrometheusProcess]:
-    """It scrapes twice a second instead of each ten seconds; all else is as shipped."""
+def running_agents(*roots: Path) -> Iterator[list[int]]:
+    """A device agent for each machine's root folder; gives their ports."""
+    ports = [free_port() for _ in roots]
+    commands = [
+        [sys.executable, "-m", "device_agent", "metrics", "--host-root", str(root), "--metrics-port", str(port)]
+        for root, port in zip(roots, ports, strict=True)
+    ]
+    processes = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for command in commands]
+    try:
+        yield ports
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait(10)
+
+
+@contextmanager
+def prometheus_watching(
+    gateway: GatewayProcess, folder: Path, agents: Sequence[int] = ()
+) -> Iterator[PrometheusProcess]:
+    """It scrapes twice a second instead of each ten seconds; all else is as shipped. ``agents``: ports on loopback."""
     shutil.copytree(SHIPPED, folder, dirs_exist_ok=True)
     config = folder / "prometheus.yml"
     config.write_text(re.sub(r"_interval: 10s", "_interval: 500ms", config.read_text()))
     for job, port in (("gateway", "metrics"), ("triton", "triton_metrics")):
         (folder / "targets" / f"{job}.yml").write_text(f'- targets: ["127.0.0.1:{gateway.ports[port]}"]\n')
-    (folder / "targets" / "device-agent.yml").write_text("[]\n")
+    addresses = [f"127.0.0.1:{port}" for port in agents]
+    (folder / "targets" / "device-agent.yml").write_text(f"- targets: {json.dumps(addresses)}\n")
     address = f"127.0.0.1:{free_port()}"
     command = [
         "prometheus",
@@ -59,7 +80,7 @@ def prometheus_watching(gateway: GatewayProcess, folder: Path) -> Iterator[Prome
     try:
         wait_for(lambda: process.poll() is not None or asked.is_ready(), 60, (folder / "log").read_text)
         assert process.poll() is None, (folder / "log").read_text()
-        wait_for(lambda: len(asked.query("up == 1")) == 2, 60, lambda: str(asked.query("up")))
+        wait_for(lambda: len(asked.query("up == 1")) == 2 + len(agents), 60, lambda: str(asked.query("up")))
         yield asked
     finally:
         process.terminate()

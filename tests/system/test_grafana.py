@@ -10,9 +10,10 @@ import httpx
 import pytest
 import yaml
 
+from tests.device_agent.machine_trees import cpu_box, jetson_orin, raspberry_pi
 from tests.system.conftest import SAMPLES
 from tests.system.gateway_process import GatewayProcess, wait_for
-from tests.system.prometheus_process import PrometheusProcess, prometheus_watching
+from tests.system.prometheus_process import PrometheusProcess, prometheus_watching, running_agents
 
 pytestmark = pytest.mark.parts
 REPOSITORY = Path(__file__).parents[2]
@@ -76,7 +77,10 @@ def ask_about_samples(demo: GatewayProcess, model: str) -> None:
 @pytest.fixture(scope="module")
 def watched(demo: GatewayProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusProcess]:
     """Prometheus, with all samples answered by detector, classifier and cascade until rates exist."""
-    with prometheus_watching(demo, tmp_path_factory.mktemp("prometheus")) as prometheus:
+    # no one machine has everything: this one, and the made-up ones of the agent's tests
+    made_up = [make(tmp_path_factory.mktemp(make.__name__)) for make in (cpu_box, jetson_orin, raspberry_pi)]
+    folder = tmp_path_factory.mktemp("prometheus")
+    with running_agents(Path("/"), *made_up) as agents, prometheus_watching(demo, folder, agents) as prometheus:
 
         def has_rates() -> bool:
             for model in ("defects", "parts", "inspection"):

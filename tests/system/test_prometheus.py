@@ -12,7 +12,7 @@ import tritonclient.grpc
 import yaml
 
 from tests.system.gateway_process import GatewayProcess, wait_for
-from tests.system.prometheus_process import SHIPPED, PrometheusProcess, prometheus_watching
+from tests.system.prometheus_process import SHIPPED, PrometheusProcess, prometheus_watching, running_agents
 from tests.system.test_serving import frames_input
 
 pytestmark = pytest.mark.parts
@@ -53,7 +53,8 @@ def test_every_alert_is_tried_and_names_a_section_of_the_guide() -> None:
 
 @pytest.fixture(scope="module")
 def prometheus(gateway: GatewayProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusProcess]:
-    with prometheus_watching(gateway, tmp_path_factory.mktemp("prometheus")) as watching:
+    folder = tmp_path_factory.mktemp("prometheus")
+    with running_agents(Path("/")) as agents, prometheus_watching(gateway, folder, agents) as watching:
         yield watching
 
 
