@@ -14,7 +14,7 @@ _EXAMPLES = """examples:
   outpost-compile add yolov8n.onnx --name parts            a build from any detector or classifier
   outpost-compile build model_compiler/recipes/defects.yaml --for x86-cpu
   outpost-compile graft yolov8n.onnx yolov8n-grafted.onnx --head yolov8
-  outpost-compile verify model_repository/defects-1.2.0_x86-cpu
+  outpost-compile verify model_repository/defects-1.2.1_x86-cpu
   outpost-compile report benchmarks/results/models         tables and plots of what was measured
 """
 _VERBS = {

@@ -34,7 +34,7 @@ def shipped(name: str, build: str) -> Candidate:
 
 @pytest.fixture(scope="module")
 def edge() -> Candidate:
-    return shipped("f32-openvino", "defects-1.2.0_x86-cpu")
+    return shipped("f32-openvino", "defects-1.2.1_x86-cpu")
 
 
 @pytest.fixture(scope="module")
