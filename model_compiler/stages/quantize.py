@@ -19,11 +19,19 @@ NAME = "quantize"
 
 
 def depends_on(artifact: Artifact, recipe: Recipe) -> Mapping[str, Any]:
-    """What the result depends on beside the artifact."""
+    """What the result depends on beside the artifact.
+
+    Raises:
+        CompileError: There are no frames, or they cannot be used.
+    """
     variant = artifact.facts.variant or DEFAULT_VARIANT
     if variant.variant != "int8":
         return {"variant": str(variant)}
-    return {"variant": str(variant), "task": recipe.task, "settings": settings_of(recipe).model_dump(mode="json")}
+    settings = settings_of(recipe)
+    # their content and not their place: the same frames in another folder give the same numbers
+    frames = read_calibration_frames(settings, artifact.facts.reference_input).sha256
+    chosen = settings.model_dump(mode="json", exclude={"frames"})
+    return {"variant": str(variant), "task": recipe.task, "settings": chosen, "frames": frames}
 
 
 def run(artifact: Artifact, recipe: Recipe) -> Artifact:

@@ -36,6 +36,19 @@ def recipe(tmp_path: Path) -> Path:
     return tmp_path / "recipe.yaml"
 
 
+def test_the_same_frames_in_another_folder_repeat_no_stage(recipe: Path) -> None:
+    said = list[str]()
+    workshop = Workshop(StageCache(recipe.parent / "cache"), said.append)
+    build(read_recipe(recipe), "x86-cpu", recipe.parent / "repository", workshop)
+    (recipe.parent / "frames").rename(recipe.parent / "moved")
+    recipe.write_text(recipe.read_text().replace("frames: frames", "frames: moved"))
+    said.clear()
+    build(read_recipe(recipe), "x86-cpu", recipe.parent / "again", workshop)
+    stages = [line for line in said if line.startswith("int8")]
+    assert len(stages) == 5
+    assert all(line.endswith("(as before)") for line in stages)
+
+
 def test_every_zero_point_is_a_signed_zero(recipe: Path) -> None:
     workshop = Workshop(StageCache(recipe.parent / "cache"))
     release = build(read_recipe(recipe), "x86-cpu", recipe.parent / "repository", workshop)

@@ -52,7 +52,7 @@ def spoilt(name: str, whole: Candidate, files: Mapping[str, bytes]) -> Candidate
     named = {path: whole.files[path].replace(b"defects", name.encode()) for path in (CARD_FILE, CONFIG_FILE)}
     contents = {**whole.files, **named, **files}
     hashes = {path: hashlib.sha256(data).hexdigest() for path, data in contents.items() if path != MANIFEST_FILE}
-    manifest = BuildManifest(build=f"{name}-1.2.0_x86-cpu", files=hashes)
+    manifest = BuildManifest(build=f"{name}-{whole.card.version}_x86-cpu", files=hashes)
     return Candidate(name, {**contents, MANIFEST_FILE: manifest.model_dump_json().encode()})
 
 
