@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -139,7 +138,7 @@ def test_a_wrong_setting_names_its_flag_and_variable() -> None:
     assert result.stderr.startswith("--read-timeout-seconds (OUTPOST_AGENT_READ_TIMEOUT_SECONDS): ")
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="Prometheus is not installed")
+@pytest.mark.parts
 def test_prometheus_takes_the_names_and_the_guides_questions(tmp_path: Path) -> None:
     subprocess.run(["promtool", "check", "metrics"], input=ended("--once").stdout, text=True, check=True)
     guide = (REPOSITORY / "docs/guides/device-metrics.md").read_text()
