@@ -78,7 +78,7 @@ var/frames/.made: | $(VENV)/.torch
 	$(BIN)/outpost-train frames var/frames/heldout-classes --split heldout --count 5000 --layout classes
 	@touch $@
 
-models: $(VENV)/.torch var/frames/.made ## compile, measure and package the demo's models into var/models; about 50 minutes on 2 cores
+models: $(VENV)/.torch var/frames/.made ## compile, measure and package the demo's models into var/models; half an hour on 2 cores
 	for recipe in parts defects defects-cloud; do \
 		$(BIN)/outpost-compile build model_compiler/recipes/$$recipe.yaml --for x86-cpu --output var/models --reports var/models/reports --skip-existing || exit 1; \
 	done
