@@ -5,21 +5,12 @@ import hmac
 import logging
 from pathlib import Path
 
-from gateway.access.file_stamp import stamp_of
 from gateway.errors import Unauthenticated
+from gateway.file_stamp import stamp_of
 from gateway.start_errors import SecretUnusable
 
 SHORTEST_TOKEN = 16
 """Characters; what `openssl rand -hex 32` prints has 64."""
-OPEN_HTTP_PATHS = frozenset({"/v2/health/live", "/v2/health/ready"})
-OPEN_GRPC_METHODS = frozenset(
-    {
-        "/inference.GRPCInferenceService/ServerLive",
-        "/inference.GRPCInferenceService/ServerReady",
-        "/grpc.health.v1.Health/Check",
-    }
-)
-"""What load balancers and orchestrators ask needs no token: it tells nothing but yes or no."""
 _LOG = logging.getLogger(__name__)
 
 

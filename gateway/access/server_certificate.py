@@ -6,7 +6,7 @@ from pathlib import Path
 
 import grpc
 
-from gateway.access.file_stamp import stamp_of
+from gateway.file_stamp import stamp_of
 from gateway.start_errors import SecretUnusable
 
 _LOG = logging.getLogger(__name__)
@@ -28,8 +28,9 @@ class ServerCertificate:
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._certificate, self._key = certificate, key
-        self._current = self._load()
+        # before they are read: what is replaced meanwhile is then seen as changed
         self._http_stamp = self._grpc_stamp = stamp_of(certificate, key)
+        self._current = self._load()
 
     def http_context(self) -> ssl.SSLContext:
         """For a listener of HTTP; TLS 1.2 or newer."""

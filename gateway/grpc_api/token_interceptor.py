@@ -8,12 +8,20 @@ import grpc
 import grpc.aio
 from grpc.aio import ServicerContext
 
-from gateway.access.bearer_tokens import OPEN_GRPC_METHODS, BearerTokens
+from gateway.access.bearer_tokens import BearerTokens
 from gateway.errors import Unauthenticated
 from gateway.grpc_api.status import grpc_status_of
 from gateway.metrics import ServingMetrics
 from gateway.rejections import rejection_reason
 
+OPEN_METHODS = frozenset(
+    {
+        "/inference.GRPCInferenceService/ServerLive",
+        "/inference.GRPCInferenceService/ServerReady",
+        "/grpc.health.v1.Health/Check",
+    }
+)
+"""What load balancers and orchestrators ask needs no token: it tells nothing but yes or no."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -33,7 +41,7 @@ class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # grp
     ) -> Any:
         """See ``grpc.aio.ServerInterceptor``."""
         handler = await continuation(call)
-        if handler is None or call.method in OPEN_GRPC_METHODS:
+        if handler is None or call.method in OPEN_METHODS:
             return handler
         given = dict(call.invocation_metadata or ()).get("authorization")
         try:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.access.bearer_tokens import OPEN_HTTP_PATHS, BearerTokens
+from gateway.access.bearer_tokens import BearerTokens
 from gateway.body_budget import BodyBudget
 from gateway.body_hold import BodyHold
 from gateway.http_api.exchange import Exchange
@@ -21,6 +21,8 @@ from gateway.metrics import ServingMetrics
 from gateway.rejections import rejection_reason
 
 REQUEST_ID = b"x-request-id"
+OPEN_PATHS = frozenset({"/v2/health/live", "/v2/health/ready"})
+"""What load balancers and orchestrators ask needs no token: it tells nothing but yes or no."""
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
 _LOG = logging.getLogger(__name__)
 
@@ -72,7 +74,7 @@ class HttpBoundary:
         error: BaseException | None = None
         answer: Response | None = None
         try:
-            if self._tokens is not None and scope["path"] not in OPEN_HTTP_PATHS:
+            if self._tokens is not None and scope["path"] not in OPEN_PATHS:
                 self._tokens.require(exchange.header(b"authorization"))
             await self._app(scope, receive, send_with_id)
         except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001 - the last one who can answer

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from contracts.active_models import ActiveModels
+from gateway.file_stamp import FileStamp, stamp_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -19,26 +20,19 @@ class ActiveModelsFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: FileStamp | None = None
         self.current = ActiveModels()
         self.problem = ""
 
     def refresh(self) -> bool:
         """Read the file if it changed; tells whether ``current`` or ``problem`` did."""
-        signature = self._signature()
-        if signature == self._seen:
+        stamp = stamp_of(self._path)
+        if stamp == self._seen:
             return False
-        self._seen = signature
+        self._seen = stamp
         before = (self.current, self.problem)
         self._read()
         return before != (self.current, self.problem)
-
-    def _signature(self) -> tuple[int, int, int]:
-        try:
-            stat = self._path.stat()
-        except OSError:
-            return (0, 0, 0)
-        return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
 
     def _read(self) -> None:
         try:

@@ -12,8 +12,8 @@ from model_compiler.pipeline import Workshop
 from model_compiler.recipe_file import read_recipe
 from model_compiler.release import build
 from model_compiler.stage_cache import StageCache
+from tests.model_compiler.noise_frames import write_frame
 from tests.model_compiler.quantization.small_networks import classifier
-from tests.model_compiler.test_range_methods import write_frame
 
 
 @pytest.fixture

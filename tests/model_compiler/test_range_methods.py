@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import yaml
@@ -19,6 +18,7 @@ from model_compiler.recipe_file import read_recipe
 from model_compiler.reporting.build_report import RangeMethodResult
 from model_compiler.stage_cache import StageCache
 from tests.model_compiler.evaluation.variant_results import variant
+from tests.model_compiler.noise_frames import write_frame
 from tests.model_compiler.quantization.small_networks import classifier
 
 
@@ -48,11 +48,6 @@ class FakeEvaluator:
             settings.resamples,
             settings.seed,
         )
-
-
-def write_frame(path: Path, seed: int) -> None:
-    path.parent.mkdir(exist_ok=True)
-    assert cv2.imwrite(str(path), np.random.default_rng(seed).integers(0, 256, (24, 32, 3), dtype=np.uint8))
 
 
 @pytest.fixture
