@@ -1,5 +1,6 @@
 """The Open Inference Protocol over gRPC, as Triton speaks it."""
 
+import asyncio
 import logging
 import secrets
 import time
@@ -161,6 +162,9 @@ class OipServicer(ClosedCalls):
         except GatewayError as error:
             self._count_error(error, name, request.id, began_at)
             raise
+        except asyncio.CancelledError:
+            self.metrics.requests.labels(self._label(name), "", "grpc", grpc.StatusCode.CANCELLED.name).inc()
+            raise
         except Exception as error:
             unforeseen = Unforeseen(request.id or secrets.token_hex(8))
             _LOG.exception("request failed", extra={"request_id": unforeseen.request_id, "model": name[:_NAME_LIMIT]})
@@ -220,7 +224,7 @@ class OipServicer(ClosedCalls):
 
     def _count_error(self, error: GatewayError, name: str, request_id: str, began_at: float | None = None) -> None:
         code = grpc_status_of(error).name
-        label = name if self._catalogue().knows(name) else "unknown"
+        label = self._label(name)
         self.metrics.requests.labels(label, "", "grpc", code).inc()
         if began_at is not None:
             self.metrics.request_seconds.labels(label, "grpc").observe(self._clock() - began_at)
@@ -229,6 +233,9 @@ class OipServicer(ClosedCalls):
             self.metrics.rejections.labels(reason).inc()
         facts = {"request_id": request_id[:_NAME_LIMIT] or secrets.token_hex(8), "model": name[:_NAME_LIMIT]}
         _LOG.warning("request failed", extra=facts | {"code": code, "error": str(error)})
+
+    def _label(self, name: str) -> str:
+        return name if self._catalogue().knows(name) else "unknown"
 
     async def _abort(self, error: GatewayError, name: str, request_id: str, context: ServicerContext) -> None:
         self._count_error(error, name, request_id)

@@ -14,7 +14,7 @@ from PIL import Image
 from tritonclient.utils import InferenceServerException
 
 from tests.system.conftest import encode
-from tests.system.gateway_process import GatewayProcess
+from tests.system.gateway_process import GatewayProcess, wait_for
 from tests.system.test_serving import frames_input
 
 
@@ -176,15 +176,24 @@ def test_a_deadline_is_kept(client: tritonclient.grpc.InferenceServerClient) -> 
 def test_a_cancelled_call_frees_its_place(gateway: GatewayProcess) -> None:
     from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-    noise = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
-    large = encode(np.kron(noise, np.ones((100, 100, 1), dtype=np.uint8)))
+    # a small file that takes long to decode: all calls arrive before the first is answered
+    large = encode(np.full((6_000, 8_000, 3), 128, dtype=np.uint8), ".png")
     request = service_pb2.ModelInferRequest(model_name="tiny")
     request.inputs.add(name="images", datatype="BYTES", shape=[1]).contents.bytes_contents.append(large)
+    finished_before = gateway.metric("outpost_requests_total", model="tiny")
+    cancelled_before = gateway.metric("outpost_requests_total", model="tiny", code="CANCELLED")
+
+    def seen() -> float:  # finished ones first: one that ends between the two looks is then not counted twice
+        finished = gateway.metric("outpost_requests_total", model="tiny") - finished_before
+        return finished + gateway.metric("outpost_in_flight") + gateway.metric("outpost_queue_depth")
+
     with grpc.insecure_channel(gateway.grpc_address, options=[("grpc.max_send_message_length", -1)]) as channel:
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         calls = [stub.ModelInfer.future(request) for _ in range(20)]
+        # a call cancelled on its way may reach the server long after: each is there before any is cancelled
+        wait_for(lambda: seen() == len(calls), 60.0, lambda: f"{seen()} of {len(calls)} arrived")
         for call in calls:
             call.cancel()
-    from tests.system.gateway_process import wait_for
-
-    wait_for(lambda: gateway.metric("outpost_in_flight") + gateway.metric("outpost_queue_depth") == 0, 20.0)
+        wait_for(lambda: gateway.metric("outpost_in_flight") + gateway.metric("outpost_queue_depth") == 0, 20.0)
+    assert gateway.metric("outpost_requests_total", model="tiny") - finished_before == len(calls)
+    assert gateway.metric("outpost_requests_total", model="tiny", code="CANCELLED") > cancelled_before
