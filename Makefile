@@ -8,7 +8,7 @@ LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PROJECT := $(PIP) install --no-deps --editable .
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check test system-test lint format bench train models clean
+.PHONY: help setup demo serve check test system-test lint format bench train models images up down logs bundle clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,11 +48,13 @@ check: setup ## say what is installed, which paths are chosen and what is degrad
 	$(BIN)/outpost-gateway check
 
 test: $(VENV)/.torch ## run the tests, against the real Triton
-	$(BIN)/pytest -m "not parts"
+	$(BIN)/pytest -m "not parts and not containers"
 
-system-test: $(VENV)/.torch ## run the tests with Prometheus (apt install prometheus)
+system-test: $(VENV)/.torch ## run the tests with Prometheus, Kustomize and a Docker engine
 	@command -v promtool >/dev/null || { echo "promtool is needed: apt install prometheus"; exit 2; }
-	$(BIN)/pytest -m parts
+	@command -v kustomize >/dev/null || command -v kubectl >/dev/null || { echo "kustomize or kubectl is needed"; exit 2; }
+	@docker info >/dev/null 2>&1 || { echo "a Docker engine with Compose and buildx is needed, and none answers"; exit 2; }
+	$(BIN)/pytest -m "parts or containers"
 
 lint: $(VENV)/.torch ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
@@ -84,6 +86,23 @@ models: $(VENV)/.torch var/frames/.made ## compile, measure and package the demo
 	done
 	for goals in benchmarks/results/models/*.goals.json; do [ ! -e "$$goals" ] || cp "$$goals" var/models/reports/; done
 	$(BIN)/outpost-compile report var/models/reports
+
+# Which images, ports and limits: .env and docs/deploy.md.
+images: ## build the container images
+	OUTPOST_REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) && export OUTPOST_REVISION && \
+		docker compose build && docker compose build compiler
+
+up: ## start the containers of an edge gateway, and wait until they are healthy
+	docker compose up --detach --wait
+
+down: ## stop the containers; what is in their volumes stays
+	docker compose down
+
+logs: ## follow what the containers say
+	docker compose logs --follow --tail 100
+
+bundle: ## put the images and compose files into one file, for a site without a network
+	containers/make_bundle
 
 clean: ## remove what the targets made, the state folder included
 	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -12,7 +12,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 class Settings(BaseSettings):
     """Environment variables carry the prefix ``OUTPOST_AGENT_``; flags of the command win over them."""
 
-    model_config = SettingsConfigDict(frozen=True, env_prefix="OUTPOST_AGENT_", extra="forbid")
+    model_config = SettingsConfigDict(frozen=True, env_prefix="OUTPOST_AGENT_", extra="forbid", env_ignore_empty=True)
 
     state_dir: Path = Field(Path("var"), description="the gateway's state folder; its file system is watched")
     host_root: Path = Field(

@@ -24,12 +24,12 @@ from gateway.operator_server import SupervisorMetrics, admin_app, metrics_app
 from gateway.settings import Settings
 from gateway.supervision.active_models_file import ActiveModelsFile
 from gateway.supervision.build_loader import BuildLoader, LocalBuildLoader, RemoteBuildLoader
-from gateway.supervision.embedded_triton import EmbeddedTriton, TritonPorts
+from gateway.supervision.configured_triton import configured_triton
+from gateway.supervision.engine_folder import EngineFolder
 from gateway.supervision.model_keeper import ModelKeeper
 from gateway.supervision.probe import Prober
 from gateway.supervision.state_folder import StateFolder
 from gateway.supervision.supervisor import Supervisor
-from gateway.supervision.triton_installation import find_installation
 from gateway.supervision.triton_runner import EmbeddedRunner, RemoteRunner
 from gateway.triton.connection import TritonConnection
 from gateway.triton.control import TritonControl
@@ -96,20 +96,12 @@ class Gateway:
         self._task: asyncio.Task[None] | None = None
 
     def _loader(self, control: TritonControl) -> BuildLoader:
-        if self.settings.embedded:
-            return LocalBuildLoader(control, self._state.repository, self._limits)
+        if self.settings.on_this_machine:
+            return LocalBuildLoader(control, self._state.repository, self._limits, EngineFolder(self._state.engines))
         return RemoteBuildLoader(control)
 
     def _embedded(self, control: TritonControl) -> EmbeddedRunner:
-        settings, state = self.settings, self._state
-        triton = EmbeddedTriton(
-            find_installation(),
-            state.repository,
-            state.triton,
-            state.logs / "triton.log",
-            TritonPorts(settings.triton_http_port, settings.triton_grpc_port, settings.triton_metrics_port),
-            f"outpost_{state.key}_triton_",
-        )
+        triton = configured_triton(self.settings, self._state, self._state.logs / "triton.log")
         return EmbeddedRunner(triton, control)
 
     def _make_workers(self) -> tuple[WorkerHandle, ...]:
@@ -129,7 +121,7 @@ class Gateway:
         Raises:
             StartError: With what to do.
         """
-        remove_stale_regions(f"outpost_{self._state.key}_")
+        remove_stale_regions(self._state.frame_memory_prefix)
         if isinstance(self.runner, EmbeddedRunner):
             await self.runner.start_once()
         settings = self.settings
@@ -137,7 +129,7 @@ class Gateway:
         admin_socket = listen("admin_port", "127.0.0.1", settings.admin_port)
         self._listeners = [
             HttpServer(metrics_app(self._worker_metrics, self._metrics.registry), metrics_socket, drain_seconds=1.0),
-            HttpServer(admin_app(self.status), admin_socket, drain_seconds=1.0),
+            HttpServer(admin_app(self.status, lambda: self.supervisor.catalogue), admin_socket, drain_seconds=1.0),
         ]
         await self.supervisor.announce()
         for listener in self._listeners:
@@ -160,7 +152,7 @@ class Gateway:
         await self.runner.close()
         await asyncio.gather(*(listener.stop() for listener in self._listeners))
         await self._connection.close()
-        remove_stale_regions(f"outpost_{self._state.key}_")
+        remove_stale_regions(self._state.frame_memory_prefix)
 
     async def _publish(self, catalogue: Catalogue) -> None:
         self._metrics.observe(catalogue)
@@ -209,6 +201,7 @@ class Gateway:
                 alias: {
                     "ready": catalogue.alias_is_ready(alias),
                     "answers": catalogue.has_ready_build(alias),
+                    "stand_in_reason": catalogue.stand_in_reason(alias),
                     "builds": active.model_dump(mode="json", exclude_none=True),
                 }
                 for alias, active in catalogue.aliases.items()
@@ -221,7 +214,9 @@ class Gateway:
             "builds": {
                 name: {
                     "ready": build.ready,
+                    "state": build.state,
                     "reason": build.reason,
+                    "building_since": build.building_since,
                     "backend": build.backend,
                     "precision": build.precision,
                     "has_card": build.card is not None,
@@ -251,7 +246,7 @@ async def running_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     try:
         if settings.embedded:
             machine = serving_class(settings, read_facts())
-            state.seed(settings.seed_dir, lambda hardware_class: not refusal(machine, hardware_class))
+            state.seed(settings.chosen_seed_dir, lambda hardware_class: not refusal(machine, hardware_class))
         gateway = Gateway(with_ports_chosen(settings), state)
         try:
             await gateway.start()

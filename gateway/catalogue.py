@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,6 +17,7 @@ class LoadedBuild(BaseModel):
 
     ``reason`` says why it is not ready, or, when it is, what is wrong all the same (an instance being replaced).
     ``refused``: it was made for hardware of another class, so that it is not even tried.
+    ``building_since``: Unix seconds; while its TensorRT plan is being made on this machine.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -27,6 +29,16 @@ class LoadedBuild(BaseModel):
     precision: str = ""
     card: ModelCard | None = None
     refused: bool = False
+    building_since: float | None = None
+
+    @property
+    def state(self) -> Literal["ready", "building", "refused", "not ready"]:
+        """One word for people and programs."""
+        if self.ready:
+            return "ready"
+        if self.refused:
+            return "refused"
+        return "not ready" if self.building_since is None else "building"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +141,16 @@ class Catalogue(BaseModel):
             return error.reason
         return ""
 
+    def stand_in_reason(self, alias: str) -> str:
+        """Why another build answers for an alias than its stable one; empty where that answers, or none does."""
+        active = self.aliases.get(alias)
+        if active is None or not self.alias_is_ready(alias):
+            return ""
+        stable = self.builds.get(active.stable)
+        if stable is not None and stable.ready and stable.card is not None:
+            return ""
+        return self._why_build_is_not_ready(active.stable)
+
     def _resolve_any(self, name: str) -> None:
         if name in self.cascades:
             self.resolve_cascade(name, "")
@@ -172,6 +194,16 @@ class Catalogue(BaseModel):
         if not (self.triton_up and self.aliases and all(map(self.has_ready_build, self.aliases))):
             return False
         return all(map(self.alias_is_ready, self.cascades))
+
+    def reasons_not_ready(self) -> tuple[str, ...]:
+        """A sentence for each thing that keeps ``is_ready`` from being true."""
+        if not self.triton_up:
+            return (f"Triton is not up: {self.triton_reason}",)
+        if not self.aliases:
+            return ("no model is active: active.json is missing or empty",)
+        waiting = [alias for alias in self.aliases if not self.has_ready_build(alias)]
+        waiting += [cascade for cascade in self.cascades if not self.alias_is_ready(cascade)]
+        return tuple(f"{name}: {self.not_ready_reason(name)}" for name in waiting)
 
     def has_ready_build(self, alias: str) -> bool:
         """Whether one of the alias's builds answers, if only by its own name (it has no card)."""

@@ -29,7 +29,7 @@ def serving_class(settings: Settings, facts: MachineFacts) -> MachineClass | Non
         facts: Of this machine; an external Triton's is only known as far as the settings declare it.
     """
     declared = settings.hardware_class or None
-    if settings.embedded:
+    if settings.on_this_machine:
         found = detect_class(facts, declared)
     elif declared is not None:
         found = MachineClass(declared, "the operator declared it for the external Triton")

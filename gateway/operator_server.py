@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from gateway.catalogue import Catalogue
@@ -44,6 +44,18 @@ class SupervisorMetrics:
             ["build"],
             registry=registry,
         )
+        self._building = Gauge(
+            "outpost_build_building",
+            "1 while the TensorRT plan of a build is being made on this machine",
+            ["build"],
+            registry=registry,
+        )
+        self._building_since = Gauge(
+            "outpost_build_building_since_seconds",
+            "Unix time at which that began; absent for other builds",
+            ["build"],
+            registry=registry,
+        )
         self.active_file_ok = Gauge(
             "outpost_active_file_ok",
             "0 while active.json is malformed and its last good content is used",
@@ -56,9 +68,14 @@ class SupervisorMetrics:
         self._starts.set(catalogue.generation)
         self._ready.clear()
         self._refused.clear()
+        self._building.clear()
+        self._building_since.clear()
         for build in catalogue.builds.values():
             self._ready.labels(build.name).set(build.ready)
             self._refused.labels(build.name).set(build.refused)
+            self._building.labels(build.name).set(build.state == "building")
+            if build.building_since is not None:
+                self._building_since.labels(build.name).set(build.building_since)
         self._cascade.clear()
         for name, cascade in catalogue.cascades.items():
             self._cascade.labels(name, cascade.first, cascade.then).set(1)
@@ -83,14 +100,19 @@ def metrics_app(texts: Callable[[], Awaitable[list[str]]], own: CollectorRegistr
     return Starlette(routes=[Route("/metrics", metrics)])
 
 
-def admin_app(status: Callable[[], Awaitable[dict[str, Any]]]) -> Starlette:
-    """``GET /status``: everything that ``outpost-gateway check`` shows.
+def admin_app(status: Callable[[], Awaitable[dict[str, Any]]], catalogue: Callable[[], Catalogue]) -> Starlette:
+    """``GET /status``: everything that ``outpost-gateway check`` shows. ``GET /ready``: 200, or 503 with the reasons.
 
     Args:
         status: Builds the answer.
+        catalogue: What is served.
     """
 
     async def answer(_request: Request) -> Response:
         return JSONResponse(await status())
 
-    return Starlette(routes=[Route("/status", answer)])
+    async def ready(_request: Request) -> Response:
+        reasons = catalogue().reasons_not_ready()
+        return PlainTextResponse("".join(f"{reason}\n" for reason in reasons) or "ready\n", 503 if reasons else 200)
+
+    return Starlette(routes=[Route("/status", answer), Route("/ready", ready)])

@@ -21,12 +21,21 @@ _CLASS = r"[a-z0-9][a-z0-9-]*"
 class Settings(BaseSettings):
     """Environment variables carry the prefix ``OUTPOST_GATEWAY_``; flags of the command win over them."""
 
-    model_config = SettingsConfigDict(frozen=True, env_prefix="OUTPOST_GATEWAY_", extra="forbid")
+    model_config = SettingsConfigDict(frozen=True, env_prefix="OUTPOST_GATEWAY_", extra="forbid", env_ignore_empty=True)
 
     state_dir: Path = Field(Path("var"), description="folder of active.json, builds, logs")
     seed_dir: Path = Field(Path("model_repository"), description="builds that seed an empty state folder")
+    mounted_seed_dir: Path | None = Field(None, description="where it holds builds, it is used instead of seed_dir")
     triton: Annotated[str, AfterValidator(_is_triton_target)] = Field(
         "embedded", description="'embedded' starts Triton as a child; grpc://host:port uses a running one"
+    )
+    triton_shares_state: bool = Field(
+        False,
+        description="the running Triton serves the builds of this state folder (see the verb triton): they are checked"
+        " and loaded as from an embedded one",
+    )
+    triton_root: Path | None = Field(
+        None, description="folder of an installed Triton, /opt/tritonserver in NVIDIA's image; else the wheel's is run"
     )
 
     host: str = Field("127.0.0.1", description="address of the HTTP and gRPC listeners")
@@ -40,7 +49,8 @@ class Settings(BaseSettings):
     token_file: Path | None = Field(
         None, description="bearer tokens, one a line: requests then need one of them; health checks do not"
     )
-    triton_http_port: Port = Field(18000, description="of the embedded Triton, on loopback; 0 picks a free one")
+    triton_host: str = Field("127.0.0.1", description="address of the three ports of a Triton that is started here")
+    triton_http_port: Port = Field(18000, description="of the embedded Triton; 0 picks a free one")
     triton_grpc_port: Port = 18001
     triton_metrics_port: Port = 18002
 
@@ -82,6 +92,18 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """Whether the gateway starts Triton itself."""
         return self.triton == "embedded"
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether Triton runs the builds of this state folder, on the machine that the gateway sees."""
+        return self.embedded or self.triton_shares_state
+
+    @property
+    def chosen_seed_dir(self) -> Path:
+        """The folder whose builds seed the state folder."""
+        mounted = self.mounted_seed_dir
+        has_builds = mounted is not None and mounted.is_dir() and any(mounted.glob("*/config.pbtxt"))
+        return mounted if mounted is not None and has_builds else self.seed_dir
 
     @property
     def bodies_limit_bytes(self) -> int:

@@ -9,9 +9,11 @@ StartError
 ├── TritonNotInstalled
 ├── LibpythonMissing
 ├── TritonNotStarted    it cannot be executed, or its folder cannot be written
-└── TritonDied          it ended while it was started
+├── TritonDied          it ended while it was started
+└── SharedMemoryTooSmall
 """
 
+import os
 from pathlib import Path
 
 
@@ -24,17 +26,17 @@ class StateFolderUnusable(StartError):
 
     def __init__(self, folder: Path, reason: str) -> None:
         super().__init__(
-            f"the state folder {folder} cannot be used: {reason}; check its owner and the free space,"
-            " or choose another one with --state-dir"
+            f"the state folder {folder} cannot be used: {reason}; see that user {os.geteuid()} may write it and that"
+            " it has free space, or choose another one with --state-dir"
         )
 
 
 class StateFolderInUse(StartError):
-    """Another gateway has the lock."""
+    """Another one of its kind has the lock."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, owner: str) -> None:
         super().__init__(
-            f"another gateway uses the state folder {folder}; stop it, or choose another one with --state-dir"
+            f"another {owner} uses the state folder {folder}; stop it, or choose another one with --state-dir"
         )
 
 
@@ -97,5 +99,17 @@ class TritonNotStarted(StartError):
 class TritonDied(StartError):
     """Triton ended while it was started."""
 
-    def __init__(self, exit_code: int, log_file: Path, last_lines: str) -> None:
-        super().__init__(f"Triton ended with {exit_code} at its start; the end of {log_file}:\n{last_lines}")
+    def __init__(self, exit_code: int, log_file: Path | None, last_lines: str) -> None:
+        said = "its output stands above" if log_file is None else f"the end of {log_file}:\n{last_lines}"
+        super().__init__(f"Triton ended with {exit_code} at its start; {said}")
+
+
+class SharedMemoryTooSmall(StartError):
+    """Triton's backends cannot get the memory that they share with the server."""
+
+    def __init__(self, free_bytes: int, needed_bytes: int) -> None:
+        super().__init__(
+            f"shared memory has {free_bytes / 2**20:.0f} MiB free, and Triton's backends need"
+            f" {needed_bytes / 2**20:.0f}: give the container more (compose: OUTPOST_SHARED_MEMORY_SIZE; docker run:"
+            " --shm-size)"
+        )

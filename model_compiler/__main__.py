@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from model_compiler.commands import add, build, classes, graft, inspect, plan, report, verify
+from model_compiler.commands import add, build, classes, engines, graft, inspect, plan, report, verify
 from model_compiler.errors import CompileError
 
 _EXAMPLES = """examples:
@@ -13,8 +13,10 @@ _EXAMPLES = """examples:
   outpost-compile inspect yolov8n.onnx                     what is in an ONNX file
   outpost-compile add yolov8n.onnx --name parts            a build from any detector or classifier
   outpost-compile build model_compiler/recipes/defects.yaml --for x86-cpu
+  outpost-compile build --from-onnx model_repository --for arm-cpu --output builds
   outpost-compile graft yolov8n.onnx yolov8n-grafted.onnx --head yolov8
   outpost-compile verify model_repository/defects-1.2.1_x86-cpu
+  outpost-compile engines --state-dir var --watch          on a device with an NVIDIA GPU: the plans of its builds
   outpost-compile report benchmarks/results/models         tables and plots of what was measured
 """
 _VERBS = {
@@ -25,6 +27,7 @@ _VERBS = {
     "build": (build, "run a recipe and write a build directory"),
     "graft": (graft, "move normalisation and decoding into an ONNX model"),
     "verify": (verify, "check a build against its manifest, card and configuration"),
+    "engines": (engines, "make the TensorRT plans of a device's builds, on its own GPU"),
     "report": (report, "tables and plots of what was measured of each variant"),
 }
 

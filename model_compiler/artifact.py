@@ -34,7 +34,9 @@ class ArtifactFacts(BaseModel):
         hardware_class: What the build is for.
         input: The picture tensor that the model takes as it is now.
         output: How its output is to be read as it is now.
-        reference_input, reference_output: The same of the plain FP32 model.
+        reference_input, reference_output: The same of the reference.
+        reference_is_plain: Whether the reference is the plain FP32 model, and not the graph of a build.
+        plain_sha256: Of the plain FP32 model where the reference is another; None where that build does not say.
         variant: How it will be run; None while the model is common to all variants.
         parameter_count: Learned numbers of the plain FP32 model.
         parameter_reduction: Of a pruned one, the share of the whole model's that is gone; None where that is not known.
@@ -50,6 +52,8 @@ class ArtifactFacts(BaseModel):
     output: OutputSpec
     reference_input: InputSpec
     reference_output: OutputSpec
+    reference_is_plain: bool = True
+    plain_sha256: str | None = None
     variant: BuildVariant | None = None
     parameter_count: int | None = None
     parameter_reduction: float | None = None
@@ -69,7 +73,8 @@ class Artifact:
 
     Attributes:
         model: Serialised ONNX.
-        reference: The plain FP32 model that everything is compared with, serialised; the same until quantised.
+        reference: What everything is compared with, serialised: the plain FP32 model, or the graph of the build that
+            this one is made from; the same until quantised.
         facts: What is known of it.
         ranges: Calibration cache: what its activations were seen to take; empty until calibrated.
         build: Contents of the build directory by relative path; empty until packaged.
@@ -88,7 +93,7 @@ class Artifact:
 
     @property
     def reference_sha256(self) -> str:
-        """Identity of the plain FP32 model."""
+        """Identity of what everything is compared with."""
         return hashlib.sha256(self.reference).hexdigest()
 
     @property

@@ -25,6 +25,9 @@
     +-- NoVariantLeft          no way to run the model is inside the gate; nothing was packaged
     +-- BuildExists            builds are immutable: this one is there already
     +-- InvalidBuild           a build directory contradicts its manifest, card or configuration
+    +-- NoBuilds               a path that should hold builds has none
+    +-- VariantNotRunnable     a class runs nothing that can be made of a build without frames
+    +-- OtherFileThere         a file that goes beside the builds is there with another content
 """
 
 import difflib
@@ -223,3 +226,33 @@ class InvalidBuild(CompileError):
     def __init__(self, directory: Path, problems: Sequence[str]) -> None:
         self.directory, self.problems = directory, tuple(problems)
         super().__init__(f"{directory} is not a valid build: " + "; ".join(self.problems))
+
+
+class NoBuilds(CompileError):
+    """A path holds no build to begin with."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(
+            f"{folder} is no build and holds none: name a directory <model>-<version>_<class> with card.json, or a"
+            " folder of them; a model file alone becomes one with `outpost-compile add`"
+        )
+
+
+class VariantNotRunnable(CompileError):
+    """What a build holds cannot become anything that a hardware class runs, without frames to calibrate with."""
+
+    def __init__(self, build: str, variant: str, hardware_class: str, runs: Sequence[str]) -> None:
+        self.build, self.variant, self.hardware_class, self.runs = build, variant, hardware_class, tuple(runs)
+        super().__init__(
+            f"{build} holds {variant} numbers, {hardware_class} runs {', '.join(self.runs)}: begin with a build that"
+            " holds one of them, or f32 or bf16; or build the recipe, which makes each from the trained model"
+        )
+
+
+class OtherFileThere(CompileError):
+    """A file that is copied beside builds would replace another."""
+
+    def __init__(self, path: Path, source: Path) -> None:
+        self.path, self.source = path, source
+        super().__init__(f"{path} is there and differs from {source}: remove one of them, or choose another --output")

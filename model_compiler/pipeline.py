@@ -22,13 +22,14 @@ from model_compiler.training_source import train_and_export
 from model_compiler.variant import BuildVariant
 
 RANGES = Stage(ranges.NAME, ranges.run, ranges.depends_on)
-VARIANT_STAGES: Sequence[Stage] = (
-    Stage(quantize.NAME, quantize.run, quantize.depends_on),
-    Stage(graft.NAME, graft.run, graft.depends_on),
-    Stage(engine.NAME, engine.run, engine.depends_on),
-    Stage(verify.NAME, verify.run, verify.depends_on),
-    Stage(package.NAME, package.run, package.depends_on),
-)
+QUANTIZE = Stage(quantize.NAME, quantize.run, quantize.depends_on)
+GRAFT = Stage(graft.NAME, graft.run, graft.depends_on)
+ENGINE = Stage(engine.NAME, engine.run, engine.depends_on)
+ENGINE_UNPROVEN = Stage(engine.NAME, engine.run_unproven, engine.unproven_depends_on)
+"""In place of `ENGINE` where a build is made without the hardware that it is for."""
+VERIFY = Stage(verify.NAME, verify.run, verify.depends_on)
+PACKAGE = Stage(package.NAME, package.run, package.depends_on)
+VARIANT_STAGES: Sequence[Stage] = (QUANTIZE, GRAFT, ENGINE, VERIFY, PACKAGE)
 """What every variant goes through, in this order; then all are evaluated together."""
 CALIBRATE = Stage(calibrate.NAME, calibrate.run, calibrate.depends_on)
 

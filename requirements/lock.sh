@@ -4,11 +4,23 @@ set -eu
 cd "$(dirname "$0")/.."
 lock() { # file, extras
     output=requirements/$1.txt; shift
-    uv pip compile pyproject.toml "$@" --universal --python-version 3.11 --generate-hashes --quiet \
+    compile "$output" pyproject.toml "$@"
+}
+compile() { # file, what asks for packages
+    output=$1; shift
+    uv pip compile "$@" --universal --python-version 3.11 --generate-hashes --quiet \
         --override requirements/overrides.txt --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
         --output-file "$output"
 }
 lock gateway --extra gateway --extra embedded
+mkdir -p requirements/images
+lock images/gateway --extra gateway
+lock images/triton --extra triton
+lock images/triton-gpu --extra triton --extra compiler
+lock images/compiler --extra gateway --extra embedded --extra compiler
+echo "setuptools>=69" | compile requirements/images/setuptools.txt -  # makes the commands in an image
+# of the wheel an image takes the server, not what its Python API needs
+awk '/^[a-z]/ { wanted = /^nvidia-pytriton=/ } wanted' requirements/gateway.txt > requirements/images/triton-server.txt
 lock device-agent --extra device-agent-nvidia
 lock compiler --extra compiler
 lock development --extra gateway --extra embedded --extra device-agent-nvidia --extra compiler --extra training --extra bench --extra dev

@@ -132,8 +132,9 @@ def _describe(alias: str, catalogue: Catalogue) -> dict[str, object]:
     card = None if build is None else build.card
     ready = catalogue.alias_is_ready(alias)
     described: dict[str, object] = {"name": alias, "ready": ready, "build": None if build is None else build.name}
-    if not ready:
-        described["reason"] = catalogue.not_ready_reason(alias)
+    reason = catalogue.stand_in_reason(alias) if ready else catalogue.not_ready_reason(alias)
+    if reason:
+        described["reason"] = reason
     if card is not None:
         described |= {
             "task": card.task,

@@ -9,6 +9,7 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from gateway.frame_memory import remove_stale_regions
 from gateway.start_errors import TritonDied
@@ -23,11 +24,12 @@ _LIBC = ctypes.CDLL(None)
 
 @dataclass(frozen=True, slots=True)
 class TritonPorts:
-    """Ports on loopback."""
+    """Where it listens."""
 
     http: int
     grpc: int
     metrics: int
+    host: str = "127.0.0.1"
 
 
 class EmbeddedTriton:
@@ -37,8 +39,8 @@ class EmbeddedTriton:
         installation: The parts of the wheel.
         repository: Folder of builds.
         work_folder: Backends and working directory.
-        log_file: Where its output goes; kept over restarts, turned over when large.
-        ports: On loopback.
+        log_file: Where its output goes; kept over restarts, turned over when large. None: where ours goes.
+        ports: Where it listens.
         memory_prefix: Beginning of the names of its shared memory; what is left under it is removed at each start.
     """
 
@@ -47,7 +49,7 @@ class EmbeddedTriton:
         installation: TritonInstallation,
         repository: Path,
         work_folder: Path,
-        log_file: Path,
+        log_file: Path | None,
         ports: TritonPorts,
         memory_prefix: str,
     ) -> None:
@@ -84,14 +86,14 @@ class EmbeddedTriton:
         self._installation.build_backends(backends)
         run_folder = self._work_folder / "run"
         run_folder.mkdir(exist_ok=True)
-        _turn_over(self.log_file)
-        with self.log_file.open("ab") as log:
+        with contextlib.ExitStack() as files:
+            output = None if self.log_file is None else files.enter_context(_opened(self.log_file))
             self._process = await asyncio.create_subprocess_exec(
                 str(self._installation.server),
                 *self._arguments(backends),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
                 cwd=run_folder,
                 env=self._installation.environment(dict(os.environ)),
                 preexec_fn=_end_with_parent,
@@ -105,7 +107,7 @@ class EmbeddedTriton:
             TritonDied: With the end of its log.
         """
         if self.exit_code is not None:
-            raise TritonDied(self.exit_code, self.log_file, last_lines(self.log_file))
+            raise TritonDied(self.exit_code, self.log_file, "" if self.log_file is None else last_lines(self.log_file))
 
     async def wait(self) -> int:
         """Wait for its end."""
@@ -146,7 +148,7 @@ class EmbeddedTriton:
             await asyncio.sleep(0.01)
 
     def _arguments(self, backends: Path) -> tuple[str, ...]:
-        address = "127.0.0.1"
+        address = self.ports.host
         return (
             f"--id={self.server_id}",
             f"--model-repository={self._repository}",
@@ -163,6 +165,7 @@ class EmbeddedTriton:
             f"--metrics-port={self.ports.metrics}",
             "--exit-timeout-secs=5",
             "--log-warning=true",
+            *self._installation.shared_memory_flags(),
         )
 
 
@@ -187,9 +190,10 @@ def last_lines(path: Path, count: int = 15) -> str:
         return f"(no log: {error})"
 
 
-def _turn_over(log_file: Path) -> None:
+def _opened(log_file: Path) -> BinaryIO:
     if log_file.exists() and log_file.stat().st_size > _LOG_LIMIT_BYTES:
         log_file.replace(log_file.with_suffix(".log.1"))
+    return log_file.open("ab")
 
 
 def _kill_all(processes: tuple[ChildProcess, ...]) -> None:

@@ -16,6 +16,7 @@ from gateway.cpu_flags import cpu_flags, precision_reason
 from gateway.errors import GatewayError, TritonUnavailable
 from gateway.oip import model_config_pb2
 from gateway.supervision.build_loader import BuildLoader, CorruptBuild
+from gateway.supervision.engine_errors import EngineNotReady
 from gateway.triton.control import TritonControl
 from gateway.triton.model_config import InvalidModelConfig
 
@@ -66,6 +67,7 @@ class ModelKeeper:
 
     def forget(self) -> None:
         """Triton was restarted: nothing is loaded any more."""
+        self._loader.forget()
         for name in self._kept:
             self._kept[name] = _Kept(LoadedBuild(name=name, ready=False, reason="Triton was restarted"))
 
@@ -149,6 +151,9 @@ class ModelKeeper:
             config = await self._loader.load(name, again=again)
         except TritonUnavailable:
             raise
+        except EngineNotReady as error:
+            await self._wait_for_engine(name, kept, error)
+            return False
         except (GatewayError, InvalidModelConfig, CorruptBuild, OSError) as error:
             await self._failed(name, kept, failure_in_short(str(error)))
             return False
@@ -167,12 +172,25 @@ class ModelKeeper:
         kept.loaded = LoadedBuild(name=name, ready=False, reason=f"refused: {reason}", refused=True)
         _LOG.error("build is for another hardware class", extra={"build": name, "reason": reason})
 
+    async def _wait_for_engine(self, name: str, kept: _Kept, error: EngineNotReady) -> None:
+        """It is tried again when the state of its plan changes, and now and then, for its maker may have ended."""
+        kept.failures += 1
+        kept.try_again_at = self._clock() + _RETRY_SECONDS[-1]
+        reason = str(error)
+        if reason != kept.loaded.reason:
+            level = logging.ERROR if error.building_since is None else logging.INFO
+            _LOG.log(level, "build waits for its TensorRT plan", extra={"build": name, "reason": reason})
+        still_serves = kept.loaded.ready and await self._is_ready(name)
+        said = {"ready": still_serves, "reason": reason, "building_since": error.building_since}
+        kept.loaded = kept.loaded.model_copy(update=said)
+
     async def _failed(self, name: str, kept: _Kept, reason: str) -> None:
         pause = _RETRY_SECONDS[min(kept.failures, len(_RETRY_SECONDS) - 1)]
         kept.failures += 1
         kept.try_again_at = self._clock() + pause
         still_serves = kept.loaded.ready and await self._is_ready(name)
-        kept.loaded = kept.loaded.model_copy(update={"ready": still_serves, "reason": f"it does not load: {reason}"})
+        said = {"ready": still_serves, "reason": f"it does not load: {reason}", "building_since": None}
+        kept.loaded = kept.loaded.model_copy(update=said)
         _LOG.error("build does not load", extra={"build": name, "reason": reason, "try_again_seconds": pause})
 
     async def _is_ready(self, name: str) -> bool:

@@ -3,20 +3,23 @@
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.active_models import ActiveModel, ActiveModels, Alias, Cascade
 from contracts.build_name import BuildName, InvalidBuildName
+from contracts.engine_cache import ENGINES_FOLDER
 from gateway.atomic_file import sync_folder, write_atomically
 from gateway.start_errors import SeedUnusable, StateFolderInUse, StateFolderUnusable
 
 CASCADES_FILE = "cascades.json"
 """Beside shipped builds: the cascades of their models, as in ``active.json``."""
+_ON_TENSORRT = re.compile(r'^\s*(backend:\s*"tensorrt"|platform:\s*"tensorrt_plan")', re.MULTILINE)
 _CASCADES = TypeAdapter(dict[Alias, Cascade])
 
 
@@ -25,12 +28,15 @@ class StateFolder:
 
     Args:
         root: The folder; made when missing.
+        owner: Who opens it. A gateway and a Triton in another container share one folder, two of a kind do not.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, owner: Literal["gateway", "triton"] = "gateway") -> None:
         self.root = root.resolve()
+        self._owner = owner
         self.active_file = self.root / "active.json"
         self.repository = self.root / "repository"
+        self.engines = self.root / ENGINES_FOLDER
         self.logs = self.root / "logs"
         self.triton = self.root / "triton"
         self._lock: TextIO | None = None
@@ -40,24 +46,34 @@ class StateFolder:
         """Eight characters that tell this folder from others on the machine, for names of shared memory."""
         return hashlib.sha256(str(self.root).encode()).hexdigest()[:8]
 
+    @property
+    def frame_memory_prefix(self) -> str:
+        """Beginning of the names of the workers' shared memory."""
+        return f"outpost_{self.key}_frames_"
+
+    @property
+    def triton_memory_prefix(self) -> str:
+        """Beginning of the names of the shared memory of Triton's backends."""
+        return f"outpost_{self.key}_triton_"
+
     def open(self) -> None:
-        """Make the folders and take the lock that keeps a second gateway out.
+        """Make the folders and take the lock that keeps a second one of our kind out.
 
         Raises:
             StateFolderUnusable: It cannot be written.
-            StateFolderInUse: Another gateway has it.
+            StateFolderInUse: Another one has it.
         """
         try:
             for folder in (self.root, self.repository, self.logs, self.triton):
                 folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.root / "gateway.lock").open("a+")
+            lock = (self.root / f"{self._owner}.lock").open("a+")
         except OSError as error:
             raise StateFolderUnusable(self.root, str(error)) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             lock.close()
-            raise StateFolderInUse(self.root) from error
+            raise StateFolderInUse(self.root, self._owner) from error
         self._lock = lock
 
     def close(self) -> None:
@@ -85,7 +101,9 @@ class StateFolder:
         try:
             copied = tuple(name for name in seed_builds(seed_dir) if self._copy_build(seed_dir / name))
             if not self.active_file.exists() and seed_builds(seed_dir):
-                active = first_choice(seed_builds(seed_dir), seed_cascades(seed_dir), accepts)
+                builds = seed_builds(seed_dir)
+                on_gpu = {name for name in builds if _needs_plan(seed_dir / name)}
+                active = first_choice(builds, seed_cascades(seed_dir), accepts, on_gpu.__contains__)
                 write_atomically(self.active_file, active.model_dump_json(indent=2))
         except OSError as error:
             raise StateFolderUnusable(self.root, str(error)) from error
@@ -143,20 +161,43 @@ def seed_cascades(seed_dir: Path) -> dict[str, Cascade]:
         raise SeedUnusable(path, f"{place}: {first['msg']}") from error
 
 
+def _needs_plan(folder: Path) -> bool:
+    """Read by eye, since a container that runs Triton alone carries no protobuf."""
+    try:
+        return _ON_TENSORRT.search((folder / "config.pbtxt").read_text()) is not None
+    except (OSError, UnicodeDecodeError):
+        return False  # what is wrong with it is said when it is loaded
+
+
 def first_choice(
-    builds: tuple[str, ...], cascades: Mapping[str, Cascade], accepts: Callable[[str], bool]
+    builds: tuple[str, ...],
+    cascades: Mapping[str, Cascade],
+    accepts: Callable[[str], bool],
+    made_here: Callable[[str], bool] = lambda _: False,
 ) -> ActiveModels:
     """Every model under its own name, with its newest build of those that run here.
 
-    Models without one are left out; where no build runs here at all, all are named, for their aliases then say why.
+    Where some of them need a plan that this machine has to make first, the newest of those is stable, and the newest
+    that needs none its fallback, which answers until the plan is there.
+
+    Models without a build that runs here are left out; where none runs here at all, all are named, for their aliases
+    then say why.
 
     Args:
         builds: Sorted, oldest first.
         cascades: Those whose models are both there are taken over.
         accepts: Whether builds for a hardware class run here.
+        made_here: Whether a build runs on a plan that this machine makes of it.
     """
     names = [BuildName.parse(build) for build in builds]
     usable = [name for name in names if accepts(name.hardware_class)] or names
-    chosen = {name.model: ActiveModel(stable=str(name)) for name in usable}
+    with_plan = {name.model: str(name) for name in usable if made_here(str(name))}
+    without = {name.model: str(name) for name in usable if not made_here(str(name))}
+    chosen = {
+        model: ActiveModel(stable=with_plan[model], fallback=without.get(model))
+        if model in with_plan
+        else ActiveModel(stable=without[model])
+        for model in dict.fromkeys(name.model for name in usable)
+    }
     whole = {name: each for name, each in cascades.items() if each.first in chosen and each.then in chosen}
     return ActiveModels(models=chosen, cascades=whole)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+import subprocess
 import sys
 import sysconfig
 from collections.abc import Sequence
@@ -11,12 +12,26 @@ from pathlib import Path
 from gateway.start_errors import LibpythonMissing, TritonNotInstalled
 
 OWN_BACKENDS = ("onnxruntime", "openvino")
+NATIVE_BACKENDS = ("tensorrt",)
+"""Taken from an installed Triton where it has them."""
 _STUB = "triton_python_backend_stub"
+_SHARED_MEMORY_FLAG = "--allow-client-shm"
+_HELP_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class TritonInstallation:
-    """The parts of the wheel, and what they need of this Python."""
+    """The parts of a Triton, and what they need of this Python.
+
+    Attributes:
+        server: The program.
+        python_backend: Folder of its Python backend.
+        stub: What runs a model of that backend, for the version of this Python.
+        libraries: Folder of its shared libraries.
+        libpython_folder: Of this Python's.
+        own_backends: The package ``triton_backends``.
+        native_backends: Folders of backends that are used as they are.
+    """
 
     server: Path
     python_backend: Path
@@ -24,6 +39,7 @@ class TritonInstallation:
     libraries: Path
     libpython_folder: Path
     own_backends: Path
+    native_backends: tuple[Path, ...] = ()
 
     def environment(self, base: dict[str, str]) -> dict[str, str]:
         """Environment of the server process: its stubs find this Python through PATH, their libraries by the path."""
@@ -48,33 +64,69 @@ class TritonInstallation:
             (folder / name).mkdir()
             (folder / name / "model.py").symlink_to(self.own_backends / name / "model.py")
             (folder / name / "triton_backends").symlink_to(self.own_backends)
+        for native in self.native_backends:
+            (folder / native.name).symlink_to(native)
+
+    def shared_memory_flags(self) -> tuple[str, ...]:
+        """What lets clients register shared memory.
+
+        From release 26.04 on it has to be allowed; servers before that end at a flag that they do not know.
+        """
+        command = [str(self.server), "--help"]
+        environment = self.environment({})
+        shown = subprocess.run(command, env=environment, capture_output=True, timeout=_HELP_SECONDS, check=False)
+        known = _SHARED_MEMORY_FLAG.encode() in shown.stdout + shown.stderr
+        return (f"{_SHARED_MEMORY_FLAG}=true",) if known else ()
 
 
-def find_installation() -> TritonInstallation:
+def find_installation(root: Path | None = None) -> TritonInstallation:
     """Look for the parts.
 
+    Args:
+        root: Of an installed Triton, ``/opt/tritonserver`` in NVIDIA's image; None looks for the one in the PyPI wheel.
+
     Raises:
-        TritonNotInstalled: The wheel, its server, this Python's stub or our backends are missing.
+        TritonNotInstalled: The server, this Python's stub or our backends are missing.
         LibpythonMissing: This Python has no shared library.
     """
-    wheel = _package_folder("pytriton")
-    if wheel is None:
-        raise TritonNotInstalled("the package nvidia-pytriton is not installed")
-    root = wheel / "tritonserver"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     own = _package_folder("triton_backends")
     if own is None:
         raise TritonNotInstalled("the package triton_backends of Outpost is not installed")
-    parts = {
+    parts = _parts_of_wheel(version) if root is None else _parts_of_root(root)
+    for name, path in parts.items():
+        if not path.exists():
+            raise TritonNotInstalled(f"{name.replace('_', ' ')} is missing: {path} (Python {version})")
+    natives = () if root is None else tuple(root / "backends" / name for name in NATIVE_BACKENDS)
+    return TritonInstallation(
+        **parts,
+        libpython_folder=find_libpython(),
+        own_backends=own,
+        native_backends=tuple(native for native in natives if native.is_dir()),
+    )
+
+
+def _parts_of_wheel(version: str) -> dict[str, Path]:
+    wheel = _package_folder("pytriton")
+    if wheel is None:
+        raise TritonNotInstalled("the package nvidia-pytriton is not installed")
+    root = wheel / "tritonserver"
+    return {
         "server": root / "bin" / "tritonserver",
         "python_backend": root / "backends" / "python",
         "stub": root / "python_backend_stubs" / version / _STUB,
         "libraries": wheel.parent / "nvidia_pytriton.libs",
     }
-    for name, path in parts.items():
-        if not path.exists():
-            raise TritonNotInstalled(f"{name.replace('_', ' ')} is missing: {path} (Python {version})")
-    return TritonInstallation(**parts, libpython_folder=find_libpython(), own_backends=own)
+
+
+def _parts_of_root(root: Path) -> dict[str, Path]:
+    python_backend = root / "backends" / "python"
+    return {
+        "server": root / "bin" / "tritonserver",
+        "python_backend": python_backend,
+        "stub": python_backend / _STUB,
+        "libraries": root / "lib",
+    }
 
 
 def find_libpython(folders: Sequence[str] | None = None) -> Path:

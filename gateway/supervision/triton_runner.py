@@ -196,18 +196,27 @@ class RemoteRunner:
     def __init__(self, control: TritonControl, interval_seconds: float = 1.0) -> None:
         self._control = control
         self._interval_seconds = interval_seconds
+        self._name = ""
 
     async def bring_up(self) -> None:
         """Wait for an answer."""
-        while not await self._control.is_live(2.0):  # noqa: ASYNC110 - only a question tells
+        while (name := await self._control.server_name(2.0)) is None:  # noqa: ASYNC110 - only a question tells
             await asyncio.sleep(self._interval_seconds)
+        self._name = name
 
     async def wait_until_gone(self) -> str:
-        """Ask until there is no answer twice in a row."""
+        """Ask until there is no answer twice in a row, or another server answers.
+
+        One that was started again within the interval has none of the builds and none of the memory that its
+        predecessor had; a Triton that Outpost started tells it by its name.
+        """
         misses = 0
         while misses < 2:
             await asyncio.sleep(self._interval_seconds)
-            misses = 0 if await self._control.is_live(2.0) else misses + 1
+            name = await self._control.server_name(2.0)
+            if name not in (None, self._name):
+                return "it was started again"
+            misses = misses + 1 if name is None else 0
         return "it does not answer"
 
     def expect_new_instances(self) -> None:

@@ -60,13 +60,22 @@ class TritonControl:
             answer = await self._connection.stub.ServerMetadata(service_pb2.ServerMetadataRequest(), timeout=5.0)
         return str(answer.version)
 
-    async def load(self, model: str, config: Mapping[str, object] | None, timeout_seconds: float = 600.0) -> None:
+    async def load(
+        self,
+        model: str,
+        config: Mapping[str, object] | None,
+        timeout_seconds: float = 600.0,
+        *,
+        files: Mapping[str, bytes] | None = None,
+    ) -> None:
         """Load a model, or load it again; the running one serves until the new one is ready.
 
         Args:
             model: Name of its directory in the repository.
             config: Model config (JSON form) that replaces the one in ``config.pbtxt``, or None.
             timeout_seconds: Time for the load, warm-up included.
+            files: By path in the model's directory. They are then all that Triton sees of it, from a copy of its own
+                that it removes after the model is unloaded; they need a ``config``.
 
         Raises:
             TritonRejected: It does not load, in Triton's words.
@@ -75,6 +84,8 @@ class TritonControl:
         request = service_pb2.RepositoryModelLoadRequest(model_name=model)
         if config is not None:
             request.parameters["config"].string_param = json.dumps(config)
+        for path, content in (files or {}).items():
+            request.parameters[f"file:{path}"].bytes_param = content
         with triton_errors(model):
             await self._connection.stub.RepositoryModelLoad(request, timeout=timeout_seconds)
 

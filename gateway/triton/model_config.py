@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from google.protobuf import json_format, text_format
 
+from contracts.engine_cache import PLAN_FILE
 from gateway.oip import model_config_pb2
 
 GENERATION_PARAMETER = "outpost_generation"
 THREADS_PARAMETER = "intra_op_thread_count"
 OWN_BACKENDS = ("onnxruntime", "openvino")
+_TENSORRT, _TENSORRT_PLATFORM = "tensorrt", "tensorrt_plan"
 
 
 class InvalidModelConfig(ValueError):
@@ -34,6 +36,28 @@ def parse_config(text: str) -> model_config_pb2.ModelConfig:
         return text_format.Parse(text, model_config_pb2.ModelConfig())
     except text_format.ParseError as error:
         raise InvalidModelConfig(f"config.pbtxt: {error}") from error
+
+
+def needs_plan(config: model_config_pb2.ModelConfig) -> bool:
+    """Whether the build runs on a plan that its machine makes of it."""
+    return bool(config.backend == _TENSORRT or config.platform == _TENSORRT_PLATFORM)
+
+
+def config_with_plan(
+    config: model_config_pb2.ModelConfig, owner_parameter: str, owner: str
+) -> model_config_pb2.ModelConfig:
+    """The config of a TensorRT build with the plan for its file, in place of the ONNX that the plan was made from.
+
+    Args:
+        config: As packaged.
+        owner_parameter: Name of the parameter that tells what Triton keeps of the plan from others' files.
+        owner: Its value.
+    """
+    changed = model_config_pb2.ModelConfig()
+    changed.CopyFrom(config)
+    changed.default_model_filename = PLAN_FILE
+    changed.parameters[owner_parameter].string_value = owner
+    return changed
 
 
 def config_for_machine(

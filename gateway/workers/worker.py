@@ -34,7 +34,7 @@ _LOG = logging.getLogger(__name__)
 
 def worker_memory_prefix(settings: Settings, pid: int) -> str:
     """Beginning of the names of a worker's frame memory."""
-    return f"outpost_{StateFolder(settings.state_dir).key}_frames_{pid}_"
+    return f"{StateFolder(settings.state_dir).frame_memory_prefix}{pid}_"
 
 
 def certificate_of(settings: Settings) -> ServerCertificate | None:

@@ -1,13 +1,12 @@
-"""``outpost-compile build``: from a recipe to the fastest build inside its gate."""
+"""``outpost-compile build``: from a recipe to the fastest build inside its gate, or from a build to another class's."""
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
 from contracts.machine_class import UNKNOWN
+from model_compiler.commands import build_from_onnx
+from model_compiler.commands.told_progress import tell_build, told_progress
 from model_compiler.errors import InvalidAnswer
 from model_compiler.expected_steps import expected_steps
 from model_compiler.hardware_catalogue import find_hardware_class
@@ -26,11 +25,22 @@ def describe(verb: argparse.ArgumentParser) -> None:
     verb.description = (
         "Run the stages of a recipe for one hardware class: make every variant, measure each, and write the fastest"
         " one inside the gate into a folder of builds, whole or not at all. Finished stages are kept: run it again"
-        " after an interruption and it goes on."
+        " after an interruption and it goes on. With --from-onnx, builds are made from packaged ones instead, for"
+        " another hardware class: graft, prepare, verify, package, without training, calibration or a GPU."
     )
-    verb.add_argument("recipe", type=Path, help="YAML file; its paths are relative to its own folder")
+    source = verb.add_mutually_exclusive_group(required=True)
+    source.add_argument("recipe", type=Path, nargs="?", help="YAML file; its paths are relative to its own folder")
+    source.add_argument(
+        "--from-onnx",
+        type=Path,
+        metavar="SOURCE",
+        help="build directory, or folder of them of which each model's newest is taken",
+    )
     verb.add_argument(
-        "--for", dest="hardware_class", metavar="CLASS", help="hardware class, where the recipe has several"
+        "--for",
+        dest="hardware_class",
+        metavar="CLASS",
+        help="hardware class, where the recipe has several; needed with --from-onnx",
     )
     verb.add_argument(
         "--output", type=Path, default=Path("model_repository"), help="folder of builds (default: %(default)s)"
@@ -43,7 +53,8 @@ def describe(verb: argparse.ArgumentParser) -> None:
     )
     describe_declared(verb)
     verb.add_argument("--reports", type=Path, help="folder for <build>.json, what was measured of every variant")
-    verb.set_defaults(run=run)
+    build_from_onnx.describe(verb)
+    verb.set_defaults(run=run, refuse=verb.error)
 
 
 def describe_declared(verb: argparse.ArgumentParser) -> None:
@@ -81,6 +92,10 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         CompileError: A stage cannot go on, every variant was refused, or the build exists.
     """
+    _refuse_mixed(options)
+    if options.from_onnx is not None:
+        build_from_onnx.run(options)
+        return
     declared = declared_class(options)
     recipe = read_recipe(options.recipe)
     hardware_class = recipe.target(options.hardware_class)
@@ -90,6 +105,21 @@ def run(options: argparse.Namespace) -> None:
         return
     workshop = Workshop(StageCache(options.cache), declared=declared)
     build_and_tell(recipe, hardware_class, workshop, output=options.output, reports=options.reports)
+
+
+def _refuse_mixed(options: argparse.Namespace) -> None:
+    """End with a sentence on the usage where an option belongs to the other way of building."""
+    from_onnx = options.from_onnx is not None
+    if from_onnx and options.hardware_class is None:
+        options.refuse("--from-onnx needs --for CLASS")
+    wrong = (
+        {"--declared": options.declared, "--reports": options.reports}
+        if from_onnx
+        else {"--frames": options.frames, "--with-fallback": options.with_fallback or None}
+    )
+    for option, value in wrong.items():
+        if value is not None:
+            options.refuse(f"{option} is {'not for' if from_onnx else 'only for'} --from-onnx")
 
 
 def build_and_tell(
@@ -107,18 +137,7 @@ def build_and_tell(
     Raises:
         CompileError: A stage cannot go on, every variant was refused, or the build exists.
     """
-    console = Console(stderr=True)
     steps = expected_steps(recipe, variants_of(recipe, find_hardware_class(hardware_class)))
-    columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("", total=steps)
-
-        def report(text: str) -> None:
-            console.print(text, highlight=False, markup=False)
-            progress.update(bar, description=text, advance=1)
-
+    with told_progress(steps) as report:
         release = build(recipe, hardware_class, output, replace(workshop, report=report), reports=reports)
-    size_bytes = sum(path.stat().st_size for path in release.directory.rglob("*") if path.is_file())
-    print(f"{release.directory}: {release.chosen}, {size_bytes / 1e6:.2f} MB; {release.reason}")
-    for caveat in release.caveats:
-        print(f"  not shown: {caveat}")
+    tell_build(release.directory, release.chosen, release.reason, release.caveats)

@@ -24,9 +24,17 @@ def engine_for(backend: Backend, *, max_batch_size: int = 4) -> Engine:
         return OnnxRuntimeEngine()
     if backend == "openvino":
         return OpenVinoEngine()
-    optima = ServingSettings(max_batch_size=max_batch_size).optimum_batch_sizes
-    host = TensorRtHost.found(lambda: find_cuda_device(load_driver()), _import_tensorrt)
-    return TensorRtEngine(host, optima)
+    return tensorrt_engine(tensorrt_host(), max_batch_size)
+
+
+def tensorrt_host() -> TensorRtHost | str:
+    """TensorRT and the GPU of this machine, or a sentence that says which of the two is missing."""
+    return TensorRtHost.found(lambda: find_cuda_device(load_driver()), _import_tensorrt)
+
+
+def tensorrt_engine(host: TensorRtHost | str, max_batch_size: int) -> TensorRtEngine:
+    """TensorRT on a host, for the profiles that ``config.pbtxt`` asks Triton for."""
+    return TensorRtEngine(host, ServingSettings(max_batch_size=max_batch_size).optimum_batch_sizes)
 
 
 def _import_tensorrt() -> TensorRtApi:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 LIBRARY = "libcuda.so.1"
+_NAME_BYTES = 256
 _MAJOR, _MINOR = 75, 76
 """``CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR`` and ``_MINOR`` of the CUDA driver API."""
 
@@ -15,10 +16,12 @@ class CudaDevice:
     """A GPU.
 
     Attributes:
+        name: As the driver calls it, for example ``Orin``.
         compute_capability: For example ``8.7`` for Orin.
         cuda_version: The newest that the driver supports, for example ``12.6``.
     """
 
+    name: str
     compute_capability: str
     cuda_version: str
 
@@ -36,6 +39,10 @@ class CudaDriver(Protocol):
 
     def cuDeviceGet(self, device: Any, ordinal: int) -> int:
         """Handle of a device."""
+        ...
+
+    def cuDeviceGetName(self, name: Any, size: int, device: Any) -> int:
+        """Its name, closed by a NUL, into a buffer of ``size`` bytes."""
         ...
 
     def cuDeviceGetAttribute(self, value: Any, attribute: int, device: Any) -> int:
@@ -67,14 +74,15 @@ def find_cuda_device(driver: CudaDriver) -> CudaDevice:
         NoCudaDevice: There is none.
     """
     version, device = ctypes.c_int(), ctypes.c_int()
-    major, minor = ctypes.c_int(), ctypes.c_int()
+    major, minor, name = ctypes.c_int(), ctypes.c_int(), ctypes.create_string_buffer(_NAME_BYTES)
     _check("cuInit", driver.cuInit(0))
     _check("cuDriverGetVersion", driver.cuDriverGetVersion(ctypes.byref(version)))
     _check("cuDeviceGet", driver.cuDeviceGet(ctypes.byref(device), 0))
+    _check("cuDeviceGetName", driver.cuDeviceGetName(name, _NAME_BYTES, device))
     for number, attribute in ((major, _MAJOR), (minor, _MINOR)):
         _check("cuDeviceGetAttribute", driver.cuDeviceGetAttribute(ctypes.byref(number), attribute, device))
     cuda = f"{version.value // 1000}.{version.value % 1000 // 10}"
-    return CudaDevice(f"{major.value}.{minor.value}", cuda)
+    return CudaDevice(name.value.decode(errors="replace"), f"{major.value}.{minor.value}", cuda)
 
 
 def _check(function: str, status: int) -> None:

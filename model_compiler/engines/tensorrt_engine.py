@@ -56,11 +56,28 @@ class TensorRtEngine:
             UnsupportedByRuntime: TensorRT refuses the graph.
             EngineBuildFailed: It found no engine.
         """
+        return build_plan(self.host.api, self.plan(model), model)
+
+    def plan(self, model: bytes) -> TensorRtPlan:
+        """What the builder of this machine is told for a packaged graph.
+
+        Raises:
+            EngineUnavailable: TensorRT or a GPU is missing.
+            UnsupportedByRuntime: There is no plan for the graph.
+        """
+        version = self.host.api.__version__
+        return TensorRtPlan.of(interface_of(parse_model(model)), self._optima, version=version)
+
+    @property
+    def host(self) -> TensorRtHost:
+        """TensorRT and the GPU of this machine.
+
+        Raises:
+            EngineUnavailable: One of them is missing.
+        """
         if isinstance(self._host, str):
             raise EngineUnavailable("tensorrt", self._host, _ADVICE)
-        api = self._host.api
-        plan = TensorRtPlan.of(interface_of(parse_model(model)), self._optima, version=api.__version__)
-        return build_plan(api, plan, model)
+        return self._host
 
     def open(self, model: bytes, precision: Precision, threads: int) -> Session:
         """Not offered: a plan is run, and compared with its reference, by Triton on the device."""

@@ -5,6 +5,7 @@ from onnx import TensorProto, checker, helper
 
 from model_compiler.engines.errors import UnsupportedByRuntime
 from model_compiler.engines.quantized_nodes import zero_points
+from model_compiler.graph.graph_support import CONTRIBUTED_DOMAIN
 from model_compiler.graph.node_names import described, first_sentence
 from model_compiler.graph.onnx_model import parse_model
 
@@ -18,10 +19,14 @@ def for_tensorrt(model: bytes) -> bytes:
     https://docs.nvidia.com/deeplearning/tensorrt/latest/_static/python-api/infer/FoundationalTypes/DataType.html
 
     Raises:
-        UnsupportedByRuntime: A node quantises with a zero point other than 0 or to unsigned integers, or computes with
-            the bytes of an input.
+        UnsupportedByRuntime: A node is ONNX Runtime's own, quantises with a zero point other than 0 or to unsigned
+            integers, or computes with the bytes of an input.
     """
     parsed = parse_model(model, check=False)
+    for node in parsed.graph.node:
+        if node.domain == CONTRIBUTED_DOMAIN:
+            reason = f"operator {node.op_type} is ONNX Runtime's own: take the graph before it was prepared for it"
+            raise UnsupportedByRuntime("tensorrt", described(node), reason)
     for point in zero_points(parsed):
         if not point.centred or point.integers.startswith("u"):
             reason = f"it quantises to {point.integers} {'around 0' if point.centred else 'with a zero point'}"

@@ -92,7 +92,12 @@ def _sync_folder(folder: Path) -> None:
 
 
 def verify_build(directory: Path) -> None:
-    """Check a build directory against its own manifest, card and configuration.
+    """Check a build directory against its own manifest, card and configuration; raises as `read_build`."""
+    read_build(directory)
+
+
+def read_build(directory: Path) -> dict[str, bytes]:
+    """The files of a build directory by relative path, checked against its own manifest, card and configuration.
 
     Raises:
         InputFileMissing: There is no such directory.
@@ -105,3 +110,4 @@ def verify_build(directory: Path) -> None:
     problems = find_problems(directory.resolve().name, files)
     if problems:
         raise InvalidBuild(directory, problems)
+    return files

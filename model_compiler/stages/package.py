@@ -72,7 +72,7 @@ def model_card(artifact: Artifact, recipe: Recipe, built_at: dt.datetime | None 
         pruned=facts.variant is not None and facts.variant.pruned,
         parameter_count=facts.parameter_count,
         parameter_reduction=facts.parameter_reduction,
-        reference_sha256=artifact.reference_sha256,
+        reference_sha256=artifact.reference_sha256 if facts.reference_is_plain else facts.plain_sha256,
         quantization=facts.quantization,
         performance=facts.performance,
         confidence=facts.confidence,

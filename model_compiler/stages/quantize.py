@@ -7,6 +7,7 @@ from typing import Any
 from model_compiler.artifact import Artifact
 from model_compiler.quantization.calibration_cache import CalibrationCache
 from model_compiler.quantization.calibration_frames import read_calibration_frames
+from model_compiler.quantization.grafted_half_float import grafted_to_float16
 from model_compiler.quantization.half_float import to_float16
 from model_compiler.quantization.sensitivity import choose_float_nodes
 from model_compiler.quantization.static_int8 import quantize_static
@@ -44,7 +45,8 @@ def run(artifact: Artifact, recipe: Recipe) -> Artifact:
     if variant == "int8":
         return _static_int8(artifact, recipe)
     if variant == "f16":
-        return dataclasses.replace(artifact, model=to_float16(artifact.model)).recorded(NAME)
+        convert = grafted_to_float16 if artifact.facts.input.datatype == "UINT8" else to_float16
+        return dataclasses.replace(artifact, model=convert(artifact.model)).recorded(NAME)
     if variant == "int8-dynamic" or variant == "int4-weights":  # noqa: PLR1714, mypy narrows by comparison
         return dataclasses.replace(artifact, model=quantize_weights(artifact.model, variant)).recorded(NAME)
     return artifact

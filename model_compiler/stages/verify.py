@@ -72,7 +72,7 @@ def run(artifact: Artifact, recipe: Recipe) -> Artifact:
     if report.caveat is not None:
         caveats.append(report.caveat)
     if _folder(recipe) is None:
-        caveats.append(f"compared with the FP32 reference on {FRAMES} pictures of noise: the recipe names no frames")
+        caveats.append(f"compared with the FP32 reference on {FRAMES} pictures of noise: no frames were given")
     return artifact.knowing(caveats=tuple(caveats)).recorded(NAME, *report.text().splitlines()[:1])
 
 

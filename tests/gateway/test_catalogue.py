@@ -98,3 +98,37 @@ def test_readiness_of_builds_and_aliases() -> None:
 def test_a_snapshot_survives_the_way_to_another_process() -> None:
     known = catalogue(build("1.0.0"), roles={"previous": "defects-0.9.0_x86-cpu"})
     assert Catalogue.model_validate_json(known.model_dump_json()) == known
+
+
+def test_an_alias_says_why_another_build_stands_in() -> None:
+    roles: dict[str, object] = {"fallback": "defects-0.1.0_x86-cpu"}
+    waiting = build("1.0.0", ready=False, reason="building: its plan").model_copy(update={"building_since": 5.0})
+    known = catalogue(waiting, build("0.1.0"), roles=roles)
+    assert known.stand_in_reason("defects") == "build defects-1.0.0_x86-cpu: building: its plan"
+    assert (waiting.state, build("0.1.0").state) == ("building", "ready")
+    assert catalogue(build("1.0.0"), build("0.1.0"), roles=roles).stand_in_reason("defects") == ""
+    assert catalogue(waiting, roles=roles).stand_in_reason("defects") == ""  # nobody stands in
+    assert known.stand_in_reason("no such alias") == ""
+
+
+def test_the_state_of_a_build_in_one_word() -> None:
+    refused = build("1.0.0", ready=False).model_copy(update={"refused": True})
+    assert (refused.state, build("1.0.0", ready=False).state) == ("refused", "not ready")
+
+
+@pytest.mark.parametrize(
+    ("what", "reasons"),
+    [
+        (catalogue(build("1.0.0")), ()),
+        (catalogue(build("1.0.0", with_card=False)), ()),
+        (catalogue(build("1.0.0"), up=False), ("Triton is not up: it is down",)),
+        (Catalogue(triton_up=True), ("no model is active: active.json is missing or empty",)),
+        (
+            catalogue(build("1.0.0", ready=False, reason="model.onnx differs")),
+            ("defects: build defects-1.0.0_x86-cpu: model.onnx differs",),
+        ),
+    ],
+)
+def test_what_keeps_it_from_being_ready_is_said(what: Catalogue, reasons: tuple[str, ...]) -> None:
+    assert what.reasons_not_ready() == reasons
+    assert what.is_ready() == (not reasons)

@@ -8,9 +8,9 @@ from gateway.start_errors import SeedUnusable, StateFolderInUse, StateFolderUnus
 from gateway.supervision.state_folder import StateFolder, seed_builds
 
 
-def make_build(folder: Path, name: str) -> None:
+def make_build(folder: Path, name: str, backend: str = "onnxruntime") -> None:
     (folder / name / "1").mkdir(parents=True)
-    (folder / name / "config.pbtxt").write_text(f'name: "{name}"')
+    (folder / name / "config.pbtxt").write_text(f'name: "{name}"\nbackend: "{backend}"\n')
     (folder / name / "1" / "model.onnx").write_bytes(b"onnx")
 
 
@@ -89,6 +89,27 @@ def test_where_no_build_runs_each_alias_can_say_why(tmp_path: Path, state: State
     make_build(tmp_path / "seed", "defects-1.1.0_arm-cpu")
     state.seed(tmp_path / "seed", lambda _: False)
     assert stable_builds(state) == {"defects": "defects-1.1.0_arm-cpu"}
+
+
+def test_a_build_for_the_gpu_is_stable_and_the_newest_for_the_cpu_stands_in(tmp_path: Path, state: StateFolder) -> None:
+    for name in ("defects-1.1.0_arm-cpu", "defects-1.2.0_arm-cpu", "parts-1.0.0_arm-cpu", "defects-2.0.0_x86-cpu"):
+        make_build(tmp_path / "seed", name)
+    for name in ("defects-1.0.0_orin", "defects-1.1.0_orin", "faces-1.0.0_orin", "parts-3.0.0_x86-nvidia-gpu"):
+        make_build(tmp_path / "seed", name, "tensorrt")
+    state.seed(tmp_path / "seed", lambda hardware_class: hardware_class in {"orin", "arm-cpu"})
+    active = ActiveModels.model_validate_json(state.active_file.read_bytes())
+    assert {alias: (model.stable, model.fallback) for alias, model in active.models.items()} == {
+        "defects": ("defects-1.1.0_orin", "defects-1.2.0_arm-cpu"),
+        "faces": ("faces-1.0.0_orin", None),
+        "parts": ("parts-1.0.0_arm-cpu", None),
+    }
+
+
+def test_a_build_that_says_nothing_of_its_backend_is_none_for_the_gpu(tmp_path: Path, state: StateFolder) -> None:
+    make_build(tmp_path / "seed", "defects-1.0.0_x86-cpu")
+    (tmp_path / "seed" / "defects-1.0.0_x86-cpu" / "config.pbtxt").write_text("{")
+    state.seed(tmp_path / "seed")
+    assert stable_builds(state) == {"defects": "defects-1.0.0_x86-cpu"}
 
 
 CASCADE = '{"first": "parts", "then": "defects", "skip_label": "pass"}'

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.start_errors import LibpythonMissing
+from gateway.start_errors import LibpythonMissing, TritonNotInstalled
 from gateway.supervision.triton_installation import OWN_BACKENDS, find_installation, find_libpython
 
 LIBRARY = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
@@ -39,3 +39,35 @@ def test_the_server_s_environment_finds_this_python_and_its_libraries() -> None:
     assert environment["PATH"].split(":")[0] == str(Path(sys.executable).parent)
     assert environment["LD_LIBRARY_PATH"] == f"{installation.libraries}:{installation.libpython_folder}:/other"
     assert "PYTHONPATH" not in environment
+
+
+def installed_triton(root: Path, help_text: str) -> Path:
+    """The layout of NVIDIA's image, with a server that only knows ``--help``."""
+    for folder in ("bin", "lib", "backends/python", "backends/tensorrt", "backends/onnxruntime"):
+        (root / folder).mkdir(parents=True)
+    server = root / "bin" / "tritonserver"
+    server.write_text(f"#!/bin/sh\necho '{help_text}'\nexit 1\n")
+    server.chmod(0o755)
+    (root / "backends" / "python" / "triton_python_backend_stub").write_text("stub")
+    return root
+
+
+def test_an_installed_triton_keeps_its_tensorrt_and_gets_our_backends(tmp_path: Path) -> None:
+    installation = find_installation(installed_triton(tmp_path / "tritonserver", "usage"))
+    backends = tmp_path / "backends"
+    installation.build_backends(backends)
+    assert sorted(path.name for path in backends.iterdir()) == ["onnxruntime", "openvino", "python", "tensorrt"]
+    assert (backends / "tensorrt").resolve() == tmp_path / "tritonserver" / "backends" / "tensorrt"
+    assert (backends / "onnxruntime" / "model.py").is_file()
+    assert (backends / "python" / "triton_python_backend_stub").read_text() == "stub"
+
+
+@pytest.mark.parametrize(("help_text", "flags"), [("  --allow-client-shm <bool>", 1), ("  --http-port", 0)])
+def test_shared_memory_is_allowed_where_a_server_asks_for_it(tmp_path: Path, help_text: str, flags: int) -> None:
+    installation = find_installation(installed_triton(tmp_path, help_text))
+    assert installation.shared_memory_flags() == ("--allow-client-shm=true",) * flags
+
+
+def test_an_installed_triton_without_a_part_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TritonNotInstalled, match=f"server is missing: {tmp_path}/bin/tritonserver"):
+        find_installation(tmp_path)

@@ -85,7 +85,7 @@ def test_without_frames_the_first_variant_is_packaged_and_nothing_is_claimed(ben
     assert [(each.hardware_class, each.status) for each in card.performance] == [("x86-cpu", "not_measured")]
     assert card.reference_sha256 is not None
     assert "onnxruntime" in card.built_with
-    noise = "compared with the FP32 reference on 16 pictures of noise: the recipe names no frames"
+    noise = "compared with the FP32 reference on 16 pictures of noise: no frames were given"
     unmeasured = "nothing was measured: the recipe names no frames to measure on (`evaluation`)"
     assert card.caveats == release.caveats == (noise, unmeasured)
 

@@ -1,4 +1,4 @@
-"""The real command ``outpost-gateway serve`` with the real Triton, in a process of its own."""
+"""The real command ``outpost-gateway serve`` (or ``triton``) with the real Triton, in a process of its own."""
 
 import json
 import os
@@ -20,22 +20,22 @@ PORTS = ("http", "grpc", "metrics", "admin", "triton_http", "triton_grpc", "trit
 
 
 class GatewayProcess:
+    verb = "serve"
+
     def __init__(self, state_dir: Path, seed_dir: Path, **settings: object) -> None:
         self.state_dir = state_dir
         self.ports = {name: free_port() for name in PORTS}
-        self.log_file = state_dir.parent / f"{state_dir.name}.log"
+        self.log_file = state_dir.parent / f"{state_dir.name}.{self.verb}.log"
         # the small builds carry one class and run on every CPU
-        values = {"state_dir": state_dir, "seed_dir": seed_dir, "accepted_classes": "x86-cpu", **settings}
-        values |= {f"{name}_port": port for name, port in self.ports.items()}
-        self._environment = dict(os.environ) | {
-            f"OUTPOST_GATEWAY_{name.upper()}": str(value) for name, value in values.items()
-        }
+        self._values = {"state_dir": state_dir, "seed_dir": seed_dir, "accepted_classes": "x86-cpu", **settings}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        values = self._values | {f"{name}_port": port for name, port in self.ports.items()}
+        environment = dict(os.environ) | {f"OUTPOST_GATEWAY_{name.upper()}": str(each) for name, each in values.items()}
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "serve"], env=self._environment, stdout=log, stderr=log
+                [sys.executable, "-m", "gateway", self.verb], env=environment, stdout=log, stderr=log
             )
 
     def wait_until_ready(self, timeout_seconds: float = 120.0) -> None:
@@ -61,9 +61,9 @@ class GatewayProcess:
     def is_ready(self) -> bool:
         return self.answers("/v2/health/ready")
 
-    def answers(self, path: str) -> bool:
+    def answers(self, path: str, port: str = "http") -> bool:
         try:
-            with urllib.request.urlopen(f"{self.http_url}{path}", timeout=2.0) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[port]}{path}", timeout=2.0) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -144,3 +144,20 @@ def wait_for(condition: Callable[[], bool], timeout_seconds: float, explain: Cal
             raise AssertionError(f"not within {timeout_seconds} s: {explain()}")
         time.sleep(0.02)
     return time.monotonic() - began_at
+
+
+class TritonProcess(GatewayProcess):
+    """``outpost-gateway triton``: of the ports only Triton's are listened at."""
+
+    verb = "triton"
+
+    def wait_until_live(self, timeout_seconds: float = 60.0) -> None:
+        wait_for(lambda: self.exited() or self.triton_is_live(), timeout_seconds, self.log)
+        assert not self.exited(), self.log()
+
+    def triton_is_live(self) -> bool:
+        return self.answers("/v2/health/live", "triton_http")
+
+    def server(self) -> ChildProcess:
+        assert self.process is not None
+        return next(child for child in children_of(self.process.pid) if "tritonserver" in child.command[0])

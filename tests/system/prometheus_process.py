@@ -30,6 +30,11 @@ class PrometheusProcess:
             found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
             return found
 
+    def targets(self) -> list[dict[str, str]]:
+        """Labels of each that is scraped."""
+        with urllib.request.urlopen(f"{self.url}/api/v1/targets?state=active", timeout=10) as answer:
+            return [each["labels"] for each in json.load(answer)["data"]["activeTargets"]]
+
     def is_ready(self) -> bool:
         try:
             with urllib.request.urlopen(f"{self.url}/-/ready", timeout=2) as answer:
@@ -67,6 +72,14 @@ def prometheus_watching(
         (folder / "targets" / f"{job}.yml").write_text(f'- targets: ["127.0.0.1:{gateway.ports[port]}"]\n')
     addresses = [f"127.0.0.1:{port}" for port in agents]
     (folder / "targets" / "device-agent.yml").write_text(f"- targets: {json.dumps(addresses)}\n")
+    with running_prometheus(config, folder) as asked:
+        wait_for(lambda: len(asked.query("up == 1")) == 2 + len(agents), 60, lambda: str(asked.query("up")))
+        yield asked
+
+
+@contextmanager
+def running_prometheus(config: Path, folder: Path) -> Iterator[PrometheusProcess]:
+    """It keeps its data and its log in ``folder``."""
     address = f"127.0.0.1:{free_port()}"
     command = [
         "prometheus",
@@ -80,7 +93,6 @@ def prometheus_watching(
     try:
         wait_for(lambda: process.poll() is not None or asked.is_ready(), 60, (folder / "log").read_text)
         assert process.poll() is None, (folder / "log").read_text()
-        wait_for(lambda: len(asked.query("up == 1")) == 2 + len(agents), 60, lambda: str(asked.query("up")))
         yield asked
     finally:
         process.terminate()

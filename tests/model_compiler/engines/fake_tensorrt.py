@@ -1,7 +1,7 @@
 """A stand-in for NVIDIA's ``tensorrt`` module that writes down what it is told."""
 # ruff: noqa: N802  the names are those of the module
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -87,7 +87,8 @@ class FakeBuilder:
 
     def build_serialized_network(self, network: str, config: FakeConfig) -> memoryview | None:
         self._api.calls.append(f"Builder.build_serialized_network({network}, config)")
-        return memoryview(b"plan") if self._api.builds else None
+        self._api.meanwhile()
+        return memoryview(self._api.plan) if self._api.builds else None
 
 
 class FakeLogger:
@@ -102,6 +103,8 @@ class FakeTensorRt:
     """Attributes:
     errors: What the parser complains of.
     builds: Whether there is an engine for the network.
+    plan: What is built.
+    meanwhile: Done while the builder works.
     takes_profiles: Whether profiles are valid.
     calls: What was asked, in order.
     """
@@ -109,6 +112,8 @@ class FakeTensorRt:
     __version__: str = "10.13.3.9"
     errors: Sequence[FakeParserError] = ()
     builds: bool = True
+    plan: bytes = b"plan"
+    meanwhile: Callable[[], None] = lambda: None
     takes_profiles: bool = True
     calls: list[str] = field(default_factory=list)
     Logger: FakeLogger = field(default_factory=FakeLogger)

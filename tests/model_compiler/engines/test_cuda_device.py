@@ -24,13 +24,18 @@ class FakeDriver:
     def cuDeviceGet(self, device: Any, ordinal: int) -> int:
         return self.device_status
 
+    def cuDeviceGetName(self, name: Any, size: int, device: Any) -> int:
+        assert len(name) == size
+        name.value = b"Orin"
+        return 0
+
     def cuDeviceGetAttribute(self, value: Any, attribute: int, device: Any) -> int:
         value._obj.value = {75: 8, 76: 7}[attribute]
         return 0
 
 
 def test_the_first_gpu_is_described() -> None:
-    assert find_cuda_device(FakeDriver()) == CudaDevice(compute_capability="8.7", cuda_version="12.6")
+    assert find_cuda_device(FakeDriver()) == CudaDevice(name="Orin", compute_capability="8.7", cuda_version="12.6")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ NOWHERE = TensorRtEngine("there is no NVIDIA driver (libcuda.so.1)", (1, 4))
 
 
 def engine(api: FakeTensorRt) -> TensorRtEngine:
-    return TensorRtEngine(TensorRtHost(api, CudaDevice("8.7", "12.6")), (1, 4))
+    return TensorRtEngine(TensorRtHost(api, CudaDevice("Orin", "8.7", "12.6")), (1, 4))
 
 
 def test_without_a_gpu_it_says_what_is_missing_and_what_is_done() -> None:
@@ -49,12 +49,12 @@ def test_with_a_gpu_a_plan_is_built_and_the_graph_is_packaged() -> None:
 
 
 def test_what_was_proved_on_one_machine_is_not_taken_for_another() -> None:
-    orin, other = CudaDevice("8.7", "12.6"), FakeTensorRt(__version__="10.14.0")
+    orin, other = CudaDevice("Orin", "8.7", "12.6"), FakeTensorRt(__version__="10.14.0")
     hosts = [
         TensorRtHost(FakeTensorRt(), orin),
         TensorRtHost(other, orin),
-        TensorRtHost(FakeTensorRt(), CudaDevice("8.9", "12.6")),
-        TensorRtHost(FakeTensorRt(), CudaDevice("8.7", "12.8")),
+        TensorRtHost(FakeTensorRt(), CudaDevice("Orin", "8.9", "12.6")),
+        TensorRtHost(FakeTensorRt(), CudaDevice("Orin", "8.7", "12.8")),
     ]
     assert len({TensorRtEngine(host, (1, 4)).version() for host in hosts}) == 4
 
@@ -104,6 +104,14 @@ def test_arithmetic_on_bytes_is_refused() -> None:
         for_tensorrt(model)
 
 
+def test_what_only_onnxruntime_computes_is_refused() -> None:
+    fused = node("FusedConv", ["x", "w"], ["y"], name="fused", domain="com.microsoft", activation="Relu")
+    weights = {"w": np.ones((3, 3, 1, 1), np.float32)}
+    model = graph([fused], weights=weights, opsets={"": 17, "com.microsoft": 1}).SerializeToString()
+    with pytest.raises(UnsupportedByRuntime, match=r"node 'fused' .*operator FusedConv is ONNX Runtime's own"):
+        for_tensorrt(model)
+
+
 def test_the_catalogue_has_every_backend() -> None:
     engines: list[Engine] = [engine_for("onnxruntime"), engine_for("openvino"), engine_for("tensorrt")]
     assert [item.name for item in engines] == ["onnxruntime", "openvino", "tensorrt"]
@@ -118,7 +126,7 @@ def without_module() -> FakeTensorRt:
 
 
 def test_what_a_machine_has_is_found() -> None:
-    orin = CudaDevice("8.7", "12.6")
+    orin = CudaDevice("Orin", "8.7", "12.6")
     host = TensorRtHost.found(lambda: orin, FakeTensorRt)
     assert isinstance(host, TensorRtHost)
     assert (host.device, host.kind) == (orin, "10.13.3.9, compute capability 8.7, CUDA 12.6")
@@ -126,6 +134,6 @@ def test_what_a_machine_has_is_found() -> None:
 
 def test_what_a_machine_lacks_is_named() -> None:
     assert TensorRtHost.found(without_gpu, FakeTensorRt) == "the NVIDIA driver finds no GPU (cuInit gave 100)"
-    missing = TensorRtHost.found(lambda: CudaDevice("8.7", "12.6"), without_module)
+    missing = TensorRtHost.found(lambda: CudaDevice("Orin", "8.7", "12.6"), without_module)
     assert isinstance(missing, str)
     assert missing.startswith("the Python module tensorrt cannot be imported (No module named 'tensorrt')")

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from model_compiler.errors import BuildExists, InputFileMissing, InvalidBuild
 from model_compiler.packaging.build_check import find_problems
-from model_compiler.packaging.build_directory import verify_build, write_build
+from model_compiler.packaging.build_directory import read_build, verify_build, write_build
 from model_compiler.recipe import Recipe
 from tests.model_compiler.packaged import packaged
 
@@ -21,6 +22,7 @@ def files(recipe: Recipe) -> Mapping[str, bytes]:
 
 def test_a_written_build_is_sound_and_readable_by_others(files: Mapping[str, bytes], tmp_path: Path) -> None:
     directory = write_build(NAME, files, tmp_path / "repository")
+    assert read_build(directory) == files
     assert directory == tmp_path / "repository" / NAME
     verify_build(directory)
     assert directory.stat().st_mode & 0o755 == 0o755
@@ -38,6 +40,21 @@ def test_nothing_is_left_of_a_build_that_could_not_be_written(files: Mapping[str
     repository = tmp_path / "repository"
     with pytest.raises(OSError, match=r"card\.json"):
         write_build(NAME, {**files, "card.json/inside": b"a file is in the way"}, repository)
+    assert list(repository.iterdir()) == []
+
+
+class _Interrupted(dict[str, bytes]):
+    """Files of which the last cannot be had."""
+
+    def items(self) -> Any:
+        yield from super().items()
+        raise KeyboardInterrupt
+
+
+def test_nothing_is_left_of_a_build_that_was_interrupted(files: Mapping[str, bytes], tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    with pytest.raises(KeyboardInterrupt):
+        write_build(NAME, _Interrupted(files), repository)
     assert list(repository.iterdir()) == []
 
 

@@ -1,0 +1,1 @@
+"""Plans that a device makes of its TensorRT builds."""

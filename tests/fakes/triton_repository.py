@@ -1,0 +1,50 @@
+"""Triton's repository calls on a loopback port: it takes every load, or refuses them with one sentence."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.protobuf import json_format
+from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
+
+_ANY_SIZE = (("grpc.max_receive_message_length", -1),)
+
+
+@dataclass
+class TritonRepository(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
+    """Attributes:
+    refusal: Why loads fail; empty where they do not.
+    loads: What was asked, in order.
+    """
+
+    refusal: str = ""
+    loads: list[service_pb2.RepositoryModelLoadRequest] = field(default_factory=list)
+
+    async def RepositoryModelLoad(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name in the protocol
+        self.loads.append(request)
+        if self.refusal:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, self.refusal)
+        return service_pb2.RepositoryModelLoadResponse()
+
+    async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name in the protocol
+        return service_pb2.ModelReadyResponse(ready=bool(self.loads) and not self.refusal)
+
+    async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name in the protocol
+        config = model_config_pb2.ModelConfig()
+        json_format.Parse(self.loads[-1].parameters["config"].string_param, config)
+        return service_pb2.ModelConfigResponse(config=config)
+
+
+@asynccontextmanager
+async def running_repository(repository: TritonRepository) -> AsyncIterator[str]:
+    """Serve until the end of the block; gives ``host:port``."""
+    server = grpc.aio.server(options=_ANY_SIZE)
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(repository, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(None)
