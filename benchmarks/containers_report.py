@@ -1,0 +1,89 @@
+"""What `benchmarks.containers` measured, as Markdown."""
+
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+COLD_START_GOAL_SECONDS = 10.0
+THROUGHPUT_GOAL = 0.95
+SIZE_GOALS_MB = {"triton": 650, "gateway": 250}
+
+
+def report(facts: Mapping[str, Any]) -> str:
+    """The page.
+
+    Args:
+        facts: The content of ``containers.json``.
+    """
+    machine = "\n".join(f"- {name}: {value}" for name, value in facts["machine"].items())
+    return f"""# Containers
+
+`{facts["command"]}`
+
+{machine}
+
+## Images
+
+{_sizes(facts["images"])}
+
+Compressed: `docker save | gzip -6`, about what a registry sends. The base is a Debian with Python made from packages.
+
+## From `up` to the first detection
+
+{_cold_start(facts["cold_start_seconds"])}
+
+## Images per second
+
+One model (`defects`), gRPC, the sample frames; both gateways run all the time, and one is asked at a time. CPU is that
+of gateway and Triton, the load generator not included; the time of warming up is counted by its length.
+
+{_loads(facts["loads"])}
+"""
+
+
+def _sizes(images: list[dict[str, Any]]) -> str:
+    lines = ["| image | unpacked MB | compressed MB | made up of | goal |", "|---|---:|---:|---|---|"]
+    for image in images:
+        parts = sorted(image["parts_bytes"].items(), key=lambda part: -part[1])
+        made_of = ", ".join(f"{name} {size / 1e6:.0f}" for name, size in parts)
+        unpacked, packed = (image[f"{kind}_bytes"] / 1e6 for kind in ("unpacked", "compressed"))
+        goal = next((mb for name, mb in SIZE_GOALS_MB.items() if f"/{name}:" in image["name"]), None)
+        said = "" if goal is None else _judged(goal, unpacked, packed)
+        lines.append(f"| {image['name']} | {unpacked:.0f} | {packed:.0f} | {made_of} | {said} |")
+    return "\n".join(lines)
+
+
+def _judged(goal_mb: int, unpacked_mb: float, packed_mb: float) -> str:
+    if unpacked_mb <= goal_mb:
+        return f"{goal_mb}: met"
+    return f"{goal_mb}: " + ("met compressed, missed unpacked" if packed_mb <= goal_mb else "missed")
+
+
+def _cold_start(seconds: list[float]) -> str:
+    median = statistics.median(seconds)
+    judged = "met" if median <= COLD_START_GOAL_SECONDS else "missed"
+    rounds = ", ".join(f"{each:.1f}" for each in seconds)
+    goal = f"Goal {COLD_START_GOAL_SECONDS:.0f} s: {judged}."
+    return f"Images there, no volumes: **{median:.1f} s** (rounds: {rounds}). {goal}"
+
+
+def _loads(loads: Mapping[str, list[dict[str, float]]]) -> str:
+    lines = ["| | images/s | p50 ms | p99 ms | CPU ms per image |", "|---|---:|---:|---:|---:|"]
+    for name, rounds in loads.items():
+        medians = [
+            statistics.median(each[key] for each in rounds)
+            for key in ("images_per_second", "p50_ms", "p99_ms", "cpu_ms_per_image")
+        ]
+        lines.append(f"| {name} | {medians[0]:.0f} | {medians[1]:.1f} | {medians[2]:.1f} | {medians[3]:.2f} |")
+    ratios = [
+        inside["images_per_second"] / outside["images_per_second"]
+        for inside, outside in zip(loads["containers"], loads["embedded"], strict=True)
+    ]
+    median = statistics.median(ratios)
+    judged = "met" if median >= THROUGHPUT_GOAL else "missed"
+    of_rounds = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+    lines += [
+        "",
+        f"Containers against embedded: **{median:.2f}** (rounds: {of_rounds}). Goal {THROUGHPUT_GOAL}: {judged}.",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,42 @@
+from benchmarks.containers_report import report
+
+MB = 1_000_000
+
+
+def image(name: str, unpacked: int, compressed: int) -> dict[str, object]:
+    parts = {"Python packages": unpacked * MB - 130 * MB, "base image": 130 * MB}
+    return {
+        "name": name,
+        "unpacked_bytes": unpacked * MB,
+        "compressed_bytes": compressed * MB,
+        "parts_bytes": parts,
+    }
+
+
+def load(images_per_second: float) -> dict[str, float]:
+    return {"images_per_second": images_per_second, "p50_ms": 50.0, "p99_ms": 90.0, "cpu_ms_per_image": 8.0}
+
+
+def facts(*, containers: float, cold: float) -> dict[str, object]:
+    return {
+        "command": "python -m benchmarks.containers",
+        "machine": {"CPU": "one"},
+        "images": [image("outpost/triton:1-cpu", 500, 200), image("outpost/gateway:1", 400, 160)],
+        "cold_start_seconds": [cold, 2 * cold, cold / 2],
+        "loads": {"embedded": [load(200.0)] * 3, "containers": [load(containers), load(200.0), load(containers)]},
+    }
+
+
+def test_goals_are_judged_by_medians() -> None:
+    page = report(facts(containers=196.0, cold=9.0))
+    assert "| outpost/triton:1-cpu | 500 | 200 | Python packages 370, base image 130 | 650: met |" in page
+    assert "250: met compressed, missed unpacked" in page
+    assert "**9.0 s** (rounds: 9.0, 18.0, 4.5). Goal 10 s: met." in page
+    assert "**0.98** (rounds: 0.98, 1.00, 0.98). Goal 0.95: met." in page
+
+
+def test_a_missed_goal_is_said() -> None:
+    page = report(facts(containers=180.0, cold=11.0))
+    assert "**11.0 s**" in page
+    assert "Goal 10 s: missed" in page
+    assert "Goal 0.95: missed" in page
