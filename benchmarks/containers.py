@@ -29,6 +29,7 @@ REPOSITORY = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
 FRAME = REPOSITORY / "samples" / "frames" / "frame-00011.jpg"
 PROJECT = "outpost-bench"
+REGISTRY = "localhost/outpost"
 SERVERS = ("gateway", "triton")
 _START_LIMIT_SECONDS = 120.0
 _WARM_UP_SECONDS = 2.0
@@ -66,9 +67,9 @@ def main() -> None:
 
 def image_names() -> tuple[str, ...]:
     """Outpost's images that Compose starts, and the compiler's."""
-    named = sorted({name for name in _compose({}, "config", "--images").split() if name.startswith("outpost/")})
+    named = sorted({name for name in _compose({}, "config", "--images").split() if name.startswith(f"{REGISTRY}/")})
     version = next(name.partition(":")[2] for name in named if "/gateway:" in name)
-    return (*named, f"outpost/compiler:{version}")
+    return (*named, f"{REGISTRY}/compiler:{version}")
 
 
 def describe_image(engine: docker.DockerClient, name: str) -> dict[str, Any]:
@@ -181,7 +182,7 @@ def _detects(port: int) -> bool:
     request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/models/defects/detect", FRAME.read_bytes())
     try:
         with urllib.request.urlopen(request, timeout=5.0) as answer:
-            return bool(json.load(answer)["detections"])
+            return bool(json.load(answer)["frames"][0]["detections"])
     except OSError:
         return False
 

@@ -1,13 +1,16 @@
-"""Prints what an image is made of, as CycloneDX 1.5: Debian's packages and those of one or more Python folders."""
+"""Prints what an image is made of, as CycloneDX 1.5: the system's packages, Python and those of its folders, Triton."""
 
 import importlib.metadata
 import json
+import platform
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
 DPKG_STATUS = Path("var/lib/dpkg/status")
+TRITON_VERSION = Path("opt/tritonserver/TRITON_VERSION")
+SYSTEM_FOLDERS = ("usr/lib/python3/dist-packages", "usr/local/lib/python3*/dist-packages")
 
 
 def system_packages(status: str, distribution: str) -> list[dict[str, Any]]:
@@ -51,12 +54,19 @@ def _component(name: str, version: str, purl: str) -> dict[str, Any]:
     return {"type": "library", "name": name, "version": version, "purl": purl, "bom-ref": purl}
 
 
+def _program(name: str, version: str) -> dict[str, Any]:
+    return _component(name, version, f"pkg:generic/{name}@{version}")
+
+
 def main(root: Path, folders: list[Path]) -> None:
     """Print the list for a file system and the given folders of Python packages."""
     release = (root / "etc/os-release").read_text()
     distribution = "ubuntu" if "\nID=ubuntu" in f"\n{release}" else "debian"
     components = system_packages((root / DPKG_STATUS).read_text(), distribution)
-    for folder in folders:
+    components.append(_program("python", platform.python_version()))
+    if (root / TRITON_VERSION).exists():
+        components.append(_program("tritonserver", (root / TRITON_VERSION).read_text().strip()))
+    for folder in (*folders, *(found for pattern in SYSTEM_FOLDERS for found in root.glob(pattern))):
         components += python_packages(folder)
     print(json.dumps(software_list(components), indent=1))
 

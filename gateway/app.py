@@ -19,7 +19,7 @@ from gateway.errors import InstanceLost
 from gateway.frame_memory import remove_stale_regions
 from gateway.http_api.server import HttpServer
 from gateway.listeners import free_port, listen, require_free
-from gateway.machine import read_facts, refusal, serving_class
+from gateway.machine import instances_per_build, read_facts, refusal, serving_class
 from gateway.operator_server import SupervisorMetrics, admin_app, metrics_app
 from gateway.settings import Settings
 from gateway.supervision.active_models_file import ActiveModelsFile
@@ -34,6 +34,7 @@ from gateway.supervision.triton_runner import EmbeddedRunner, RemoteRunner
 from gateway.triton.connection import TritonConnection
 from gateway.triton.control import TritonControl
 from gateway.triton.model_config import MachineLimits
+from gateway.triton.region_register import RegionRegister
 from gateway.triton.tensor_client import TensorClient
 from gateway.workers.handle import InProcessWorker, WorkerHandle, WorkerProcess
 from gateway.workers.worker import Worker, certificate_of, tokens_of, worker_memory_prefix
@@ -75,6 +76,8 @@ class Gateway:
         self._limits = machine_limits(settings)
         self._machine = serving_class(settings, read_facts())
         self._connection = TritonConnection(settings.triton_address)
+        self._register = RegionRegister(self._connection)
+        self._swept_generation = 0
         control = TritonControl(self._connection)
         self._active_file = ActiveModelsFile(state.active_file)
         self.runner = self._embedded(control) if settings.embedded else RemoteRunner(control)
@@ -107,7 +110,8 @@ class Gateway:
     def _make_workers(self) -> tuple[WorkerHandle, ...]:
         report = self._report_lost
         if self.settings.workers > 1:
-            return tuple(WorkerProcess(index, self.settings, report) for index in range(self.settings.workers))
+            forget = self._register.forget
+            return tuple(WorkerProcess(index, self.settings, report, forget) for index in range(self.settings.workers))
         registry = CollectorRegistry()
         worker = Worker(self.settings, worker_memory_prefix(self.settings, os.getpid()), report, registry)
         return (InProcessWorker(worker, registry),)
@@ -156,6 +160,10 @@ class Gateway:
 
     async def _publish(self, catalogue: Catalogue) -> None:
         self._metrics.observe(catalogue)
+        if catalogue.triton_up and catalogue.generation != self._swept_generation:
+            # the workers register anew for each generation: what is there is an earlier one's, or a killed gateway's
+            await self._register.forget(self._state.frame_memory_prefix)
+            self._swept_generation = catalogue.generation
         await asyncio.gather(*(worker.accept(catalogue) for worker in self.workers))
 
     async def _worker_metrics(self) -> list[str]:
@@ -229,9 +237,7 @@ class Gateway:
 
 def machine_limits(settings: Settings) -> MachineLimits:
     """One single-threaded instance per core, unless the operator says otherwise."""
-    cores = usable_cores()
-    threads = settings.threads_per_instance or 1
-    return MachineLimits(settings.instances or max(1, cores // threads), threads)
+    return MachineLimits(instances_per_build(settings), settings.threads_per_instance or 1)
 
 
 @asynccontextmanager

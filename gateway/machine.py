@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from contracts.machine_class import MachineClass, MachineFacts, detect_class
+from gateway.cores import usable_cores
 from gateway.settings import Settings
 
 
@@ -19,6 +20,11 @@ def read_facts(root: Path = Path("/")) -> MachineFacts:
     except OSError:
         tree = ""
     return MachineFacts(platform.machine(), tree, any((root / "dev").glob("nvidia[0-9]*")))
+
+
+def instances_per_build(settings: Settings) -> int:
+    """Instances that each build for the CPU gets: one for each group of cores that it takes threads for."""
+    return settings.instances or max(1, usable_cores() // (settings.threads_per_instance or 1))
 
 
 def serving_class(settings: Settings, facts: MachineFacts) -> MachineClass | None:

@@ -73,7 +73,7 @@ class SupervisorMetrics:
         for build in catalogue.builds.values():
             self._ready.labels(build.name).set(build.ready)
             self._refused.labels(build.name).set(build.refused)
-            self._building.labels(build.name).set(build.state == "building")
+            self._building.labels(build.name).set(build.building_since is not None)
             if build.building_since is not None:
                 self._building_since.labels(build.name).set(build.building_since)
         self._cascade.clear()

@@ -8,12 +8,12 @@ StartError
 ├── SecretUnusable      a certificate, key or token file
 ├── TritonNotInstalled
 ├── LibpythonMissing
+├── TritonUnusable      its program does not run here
 ├── TritonNotStarted    it cannot be executed, or its folder cannot be written
 ├── TritonDied          it ended while it was started
 └── SharedMemoryTooSmall
 """
 
-import os
 from pathlib import Path
 
 
@@ -24,9 +24,9 @@ class StartError(Exception):
 class StateFolderUnusable(StartError):
     """The state folder cannot be made or written."""
 
-    def __init__(self, folder: Path, reason: str) -> None:
+    def __init__(self, folder: Path, reason: str, user_id: int) -> None:
         super().__init__(
-            f"the state folder {folder} cannot be used: {reason}; see that user {os.geteuid()} may write it and that"
+            f"the state folder {folder} cannot be used: {reason}; see that user {user_id} may write it and that"
             " it has free space, or choose another one with --state-dir"
         )
 
@@ -41,7 +41,7 @@ class StateFolderInUse(StartError):
 
 
 class SeedUnusable(StartError):
-    """A file that ships with the builds is malformed."""
+    """A file that ships with the builds is malformed or cannot be read."""
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
@@ -69,12 +69,27 @@ class SecretUnusable(StartError):
 
 
 class TritonNotInstalled(StartError):
-    """The wheel that carries Triton is missing or incomplete."""
+    """The wheel that carries Triton, or the installed Triton that ``triton_root`` names, is missing or incomplete."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, root: Path | None = None) -> None:
+        remedy = (
+            "install it with 'make setup' (Linux, glibc 2.35 or newer)"
+            if root is None
+            else f"install what is missing, or name another Triton than {root} with --triton-root"
+        )
         super().__init__(
-            f"the embedded Triton cannot be used: {reason}; install it with 'make setup' (Linux, glibc 2.35"
-            " or newer), or use a running one with --triton grpc://host:port"
+            f"the embedded Triton cannot be used: {reason}; {remedy}, or use a running one with"
+            " --triton grpc://host:port"
+        )
+
+
+class TritonUnusable(StartError):
+    """The program is there, and does not run as a Triton does."""
+
+    def __init__(self, server: Path, said: str) -> None:
+        super().__init__(
+            f"{server} --help does not say what it can do: {said}; see that it runs on this machine (libraries,"
+            " architecture), or name another Triton with --triton-root"
         )
 
 
@@ -110,6 +125,7 @@ class SharedMemoryTooSmall(StartError):
     def __init__(self, free_bytes: int, needed_bytes: int) -> None:
         super().__init__(
             f"shared memory has {free_bytes / 2**20:.0f} MiB free, and Triton's backends need"
-            f" {needed_bytes / 2**20:.0f}: give the container more (compose: OUTPOST_SHARED_MEMORY_SIZE; docker run:"
-            " --shm-size)"
+            f" {needed_bytes / 2**20:.0f}: give the container more (docker run: --shm-size; compose: set"
+            " OUTPOST_SHARED_MEMORY_SIZE, then 'docker compose down' and 'docker volume rm outpost_shared-memory', for"
+            " a volume that exists keeps its size)"
         )

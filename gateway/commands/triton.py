@@ -8,26 +8,29 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 
 from pydantic import ValidationError
 
 from gateway.commands.settings_arguments import add_settings, explain, read_settings
-from gateway.cores import usable_cores
 from gateway.json_log import log_as_json
 from gateway.listeners import require_free
-from gateway.machine import read_facts, refusal, serving_class
+from gateway.machine import instances_per_build, read_facts, refusal, serving_class
 from gateway.settings import Settings
-from gateway.start_errors import SharedMemoryTooSmall, StartError, TritonNotStarted
+from gateway.start_errors import StartError, TritonNotStarted
 from gateway.supervision.configured_triton import configured_triton
+from gateway.supervision.embedded_triton import EmbeddedTriton
 from gateway.supervision.engine_folder import EngineFolder
+from gateway.supervision.liveness_watch import LivenessWatch, answers
 from gateway.supervision.plan_copies import remove_plan_copies
+from gateway.supervision.replaced_instances import ReplacedInstances, serving_generation
+from gateway.supervision.shared_memory_need import needed_bytes, require_shared_memory
 from gateway.supervision.state_folder import StateFolder
 
 _LOG = logging.getLogger(__name__)
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - POSIX shared memory
-_MEMORY_PER_CORE_BYTES = 16 * 2**20
 _EXIT_SECONDS = 8.0
+_LOOK_SECONDS = 1.0
+_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened at
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +59,6 @@ def _seeded(settings: Settings) -> Iterator[StateFolder]:
     """The state folder, with builds for this machine's class."""
     for name in ("triton_http_port", "triton_grpc_port", "triton_metrics_port"):
         require_free(name, settings.triton_host, getattr(settings, name))
-    _require_shared_memory()
     state = StateFolder(settings.state_dir, "triton")
     state.open()
     try:
@@ -70,19 +72,13 @@ def _seeded(settings: Settings) -> Iterator[StateFolder]:
         state.close()
 
 
-def _require_shared_memory() -> None:
-    free = os.statvfs(_SHARED_MEMORY)
-    free_bytes, needed_bytes = free.f_bavail * free.f_frsize, usable_cores() * _MEMORY_PER_CORE_BYTES
-    if free_bytes < needed_bytes:
-        raise SharedMemoryTooSmall(free_bytes, needed_bytes)
-
-
 async def _run(settings: Settings, state: StateFolder) -> int:
     triton = configured_triton(settings, state, None)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     remove_plan_copies(EngineFolder(state.engines).owner)
+    await require_shared_memory(triton, _needed_bytes(settings, state))
     try:
         await triton.start()
     except OSError as error:
@@ -90,8 +86,12 @@ async def _run(settings: Settings, state: StateFolder) -> int:
     _LOG.info("Triton runs", extra={"grpc": f"{settings.triton_host}:{settings.triton_grpc_port}", "pid": triton.pid})
     ended = asyncio.create_task(triton.wait())
     stopped = asyncio.create_task(stop.wait())
+    looking = asyncio.create_task(_end_what_was_replaced(settings, triton))
+    watching = asyncio.create_task(_end_when_it_hangs(settings, triton))
     await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
+    looking.cancel()
+    watching.cancel()
     if not ended.done():
         _LOG.info("stopping")
         await triton.stop(_EXIT_SECONDS)
@@ -101,3 +101,34 @@ async def _run(settings: Settings, state: StateFolder) -> int:
     _LOG.error("Triton ended", extra={"exit_code": code})
     await triton.stop()
     return 128 - code if code < 0 else code or 1
+
+
+def _needed_bytes(settings: Settings, state: StateFolder) -> int:
+    machine = serving_class(settings, read_facts())
+    return needed_bytes(
+        state, instances_per_build(settings), lambda hardware_class: not refusal(machine, hardware_class)
+    )
+
+
+def _host(settings: Settings) -> str:
+    return "127.0.0.1" if settings.triton_host in _EVERY_ADDRESS else settings.triton_host
+
+
+async def _end_when_it_hangs(settings: Settings, triton: EmbeddedTriton) -> None:
+    watch = LivenessWatch(partial(answers, _host(settings), settings.triton_http_port))
+    seconds = await watch.wait_until_hanging()
+    _LOG.error("Triton is ended, since it does not answer", extra={"seconds": round(seconds, 1), "pid": triton.pid})
+    await triton.kill()
+
+
+async def _end_what_was_replaced(settings: Settings, triton: EmbeddedTriton) -> None:
+    generation = partial(serving_generation, f"http://{_host(settings)}:{settings.triton_http_port}")
+    replaced = ReplacedInstances(triton.stubs, generation, _end)
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.to_thread(replaced.look)
+
+
+def _end(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

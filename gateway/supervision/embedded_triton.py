@@ -62,6 +62,7 @@ class EmbeddedTriton:
         self.server_id = f"outpost-{secrets.token_hex(8)}"
         self._process: asyncio.subprocess.Process | None = None
         self.started_at = 0.0
+        self._memory_flags: tuple[str, ...] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -79,9 +80,11 @@ class EmbeddedTriton:
 
         Raises:
             OSError: The backends cannot be written or the server cannot be executed.
+            TritonUnusable: The server does not show its flags; at the first start only.
         """
-        await self._end_stubs()
-        remove_stale_regions(self._memory_prefix)
+        if self._memory_flags is None:
+            self._memory_flags = await asyncio.to_thread(self._installation.shared_memory_flags)
+        await self.remove_leftovers()
         backends = self._work_folder / "backends"
         self._installation.build_backends(backends)
         run_folder = self._work_folder / "run"
@@ -91,6 +94,7 @@ class EmbeddedTriton:
             self._process = await asyncio.create_subprocess_exec(
                 str(self._installation.server),
                 *self._arguments(backends),
+                *self._memory_flags,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -130,6 +134,10 @@ class EmbeddedTriton:
                 self._process.kill()
                 await self._process.wait()
             _kill_all(stubs)
+        await self.remove_leftovers()
+
+    async def remove_leftovers(self) -> None:
+        """End the backend processes of a server that ended, and remove its shared memory."""
         await self._end_stubs()
         remove_stale_regions(self._memory_prefix)
 
@@ -165,7 +173,6 @@ class EmbeddedTriton:
             f"--metrics-port={self.ports.metrics}",
             "--exit-timeout-secs=5",
             "--log-warning=true",
-            *self._installation.shared_memory_flags(),
         )
 
 

@@ -18,7 +18,7 @@ from gateway.oip import model_config_pb2
 from gateway.supervision.build_loader import BuildLoader, CorruptBuild
 from gateway.supervision.engine_errors import EngineNotReady
 from gateway.triton.control import TritonControl
-from gateway.triton.model_config import InvalidModelConfig
+from gateway.triton.model_config import InvalidModelConfig, needs_plan
 
 _LOG = logging.getLogger(__name__)
 _FINISH_SECONDS = 0.5
@@ -28,13 +28,21 @@ _RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 @dataclass(slots=True)
 class _Kept:
-    """What is known of one wanted build."""
+    """What is known of one wanted build.
+
+    Attributes:
+        signature: Of the files that were tried last.
+        serving_signature: Of the files that serve.
+        with_plan: Whether what serves is a TensorRT plan.
+    """
 
     loaded: LoadedBuild
     failures: int = 0
     try_again_at: float = 0.0
     ask_at: float = 0.0
     signature: tuple[int, ...] = ()
+    serving_signature: tuple[int, ...] = ()
+    with_plan: bool = False
 
 
 class ModelKeeper:
@@ -85,7 +93,7 @@ class ModelKeeper:
             kept = self._kept.setdefault(name, _Kept(LoadedBuild(name=name, ready=False)))
             await self._ask_whether_still_there(kept)
             if self._is_due(kept):
-                await self._load(name, kept)
+                await self._load(name, kept, again=kept.loaded.ready)
                 await on_change()
         unwanted = [name for name in self._kept if name not in wanted]
         for name in unwanted:
@@ -106,9 +114,12 @@ class ModelKeeper:
             kept.loaded = kept.loaded.model_copy(update=said)
 
     def _is_due(self, kept: _Kept) -> bool:
-        if kept.loaded.ready:
+        if kept.loaded.ready and not kept.with_plan:
             return False
-        return self._clock() >= kept.try_again_at or self._loader.signature(kept.loaded.name) != kept.signature
+        signature = self._loader.signature(kept.loaded.name)
+        if kept.loaded.ready and signature == kept.serving_signature:
+            return False
+        return self._clock() >= kept.try_again_at or signature != kept.signature
 
     def note_loss(self, name: str, reason: str, *, still_serves: bool) -> None:
         """Say what is wrong with a build before it is mended."""
@@ -159,6 +170,7 @@ class ModelKeeper:
             return False
         card, problem = read_card(config)
         kept.failures = 0
+        kept.serving_signature, kept.with_plan = kept.signature, needs_plan(config)
         precision = precision_reason(config.backend, config.parameters["precision"].string_value, cpu_flags())
         kept.loaded = LoadedBuild(
             name=name, ready=True, reason=problem, backend=config.backend, precision=precision, card=card

@@ -16,6 +16,7 @@ from contracts.build_name import BuildName, InvalidBuildName
 from contracts.engine_cache import ENGINES_FOLDER
 from gateway.atomic_file import sync_folder, write_atomically
 from gateway.start_errors import SeedUnusable, StateFolderInUse, StateFolderUnusable
+from gateway.supervision.seed_copy import copy_seed, readable
 
 CASCADES_FILE = "cascades.json"
 """Beside shipped builds: the cascades of their models, as in ``active.json``."""
@@ -68,7 +69,7 @@ class StateFolder:
                 folder.mkdir(parents=True, exist_ok=True)
             lock = (self.root / f"{self._owner}.lock").open("a+")
         except OSError as error:
-            raise StateFolderUnusable(self.root, str(error)) from error
+            raise StateFolderUnusable(self.root, str(error), os.geteuid()) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -95,18 +96,18 @@ class StateFolder:
             The builds copied.
 
         Raises:
-            StateFolderUnusable: A copy failed (disk full, not readable); nothing half-copied stays.
-            SeedUnusable: ``cascades.json`` is malformed.
+            StateFolderUnusable: It cannot be written (disk full); nothing half-copied stays.
+            SeedUnusable: A file of ``seed_dir`` cannot be read, or ``cascades.json`` is malformed.
         """
         try:
             copied = tuple(name for name in seed_builds(seed_dir) if self._copy_build(seed_dir / name))
             if not self.active_file.exists() and seed_builds(seed_dir):
                 builds = seed_builds(seed_dir)
-                on_gpu = {name for name in builds if _needs_plan(seed_dir / name)}
+                on_gpu = {name for name in builds if is_on_tensorrt(seed_dir / name)}
                 active = first_choice(builds, seed_cascades(seed_dir), accepts, on_gpu.__contains__)
                 write_atomically(self.active_file, active.model_dump_json(indent=2))
         except OSError as error:
-            raise StateFolderUnusable(self.root, str(error)) from error
+            raise StateFolderUnusable(self.root, str(error), os.geteuid()) from error
         return copied
 
     def _copy_build(self, source: Path) -> bool:
@@ -116,12 +117,7 @@ class StateFolder:
         partial = self.triton / f"partial-{source.name}"
         shutil.rmtree(partial, ignore_errors=True)
         try:
-            shutil.copytree(source, partial)
-            for path in partial.rglob("*"):
-                if path.is_file():
-                    descriptor = os.open(path, os.O_RDONLY)
-                    os.fsync(descriptor)
-                    os.close(descriptor)
+            copy_seed(source, partial)
             partial.rename(target)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -130,16 +126,22 @@ class StateFolder:
 
 
 def seed_builds(seed_dir: Path) -> tuple[str, ...]:
-    """Names of the builds in a folder, oldest version first."""
-    if not seed_dir.is_dir():
-        return ()
+    """Names of the builds in a folder, oldest version first.
+
+    Raises:
+        SeedUnusable: The folder, or one in it, cannot be read.
+    """
+    with readable(seed_dir):
+        folders = tuple(seed_dir.iterdir()) if seed_dir.is_dir() else ()
     names = []
-    for path in seed_dir.iterdir():
+    for path in folders:
         try:
             name = BuildName.parse(path.name)
         except InvalidBuildName:
             continue
-        if (path / "config.pbtxt").is_file():
+        with readable(path):
+            is_build = (path / "config.pbtxt").is_file()
+        if is_build:
             names.append((name.model, [int(part) for part in name.version.split(".")], path.name))
     return tuple(entry[-1] for entry in sorted(names))
 
@@ -148,21 +150,24 @@ def seed_cascades(seed_dir: Path) -> dict[str, Cascade]:
     """The cascades that ship with the builds of a folder.
 
     Raises:
-        SeedUnusable: The file is malformed.
+        SeedUnusable: The file is malformed or cannot be read.
     """
     path = seed_dir / CASCADES_FILE
-    if not path.is_file():
-        return {}
+    with readable(path):
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return {}
     try:
-        return _CASCADES.validate_json(path.read_bytes())
+        return _CASCADES.validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise SeedUnusable(path, f"{place}: {first['msg']}") from error
 
 
-def _needs_plan(folder: Path) -> bool:
-    """Read by eye, since a container that runs Triton alone carries no protobuf."""
+def is_on_tensorrt(folder: Path) -> bool:
+    """Whether a build runs on TensorRT; read by eye, since a container that runs Triton alone carries no protobuf."""
     try:
         return _ON_TENSORRT.search((folder / "config.pbtxt").read_text()) is not None
     except (OSError, UnicodeDecodeError):

@@ -108,8 +108,8 @@ class Supervisor:
             ):
                 answered_at = self._clock()
             if self._clock() - answered_at > _HANGING_SECONDS:
-                _LOG.error("Triton is restarted, since it does not answer")
-                await self._runner.restart()
+                await self._restart_triton("it does not answer")
+                answered_at = self._clock()
 
     def _note_losses(self) -> bool:
         broken = self._runner.broken_instances()
@@ -198,9 +198,14 @@ class Supervisor:
         elif failures == 2:
             await self._keeper.reload_from_nothing(build)
         elif failures > 2 and not others_answer:
-            _LOG.error("Triton is restarted, since no build answers", extra={"build": build})
             self._prober.forget()
-            await self._runner.restart()
+            await self._restart_triton(f"no build answers, {build} neither")
+
+    async def _restart_triton(self, reason: str) -> None:
+        if await self._runner.restart():
+            _LOG.error("Triton was ended, to be started again", extra={"reason": reason})
+        else:
+            _LOG.error("Triton has to be restarted by who runs it", extra={"reason": reason})
 
     async def _pause(self, gone: "asyncio.Task[str]") -> None:
         poked = asyncio.create_task(self._poked.wait())

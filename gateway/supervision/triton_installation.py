@@ -1,6 +1,7 @@
 """Where the embedded Triton is on this machine, and the folder of backends it is given."""
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -9,14 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.start_errors import LibpythonMissing, TritonNotInstalled
+from gateway.start_errors import LibpythonMissing, TritonNotInstalled, TritonUnusable
 
 OWN_BACKENDS = ("onnxruntime", "openvino")
 NATIVE_BACKENDS = ("tensorrt",)
 """Taken from an installed Triton where it has them."""
 _STUB = "triton_python_backend_stub"
 _SHARED_MEMORY_FLAG = "--allow-client-shm"
+_FLAG_OF_EVERY_RELEASE = "--model-repository"
 _HELP_SECONDS = 30.0
+_SAID_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +74,23 @@ class TritonInstallation:
         """What lets clients register shared memory.
 
         From release 26.04 on it has to be allowed; servers before that end at a flag that they do not know.
+
+        Raises:
+            TritonUnusable: The server does not show its flags.
         """
+        usage = self._usage()
+        if _FLAG_OF_EVERY_RELEASE not in usage:
+            raise TritonUnusable(self.server, " ".join(usage.split())[-_SAID_CHARACTERS:] or "it printed nothing")
+        return (f"{_SHARED_MEMORY_FLAG}=true",) if _SHARED_MEMORY_FLAG in usage else ()
+
+    def _usage(self) -> str:
         command = [str(self.server), "--help"]
-        environment = self.environment({})
-        shown = subprocess.run(command, env=environment, capture_output=True, timeout=_HELP_SECONDS, check=False)
-        known = _SHARED_MEMORY_FLAG.encode() in shown.stdout + shown.stderr
-        return (f"{_SHARED_MEMORY_FLAG}=true",) if known else ()
+        environment = self.environment(dict(os.environ))
+        try:
+            shown = subprocess.run(command, env=environment, capture_output=True, timeout=_HELP_SECONDS, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise TritonUnusable(self.server, str(error)) from error
+        return (shown.stdout + shown.stderr).decode(errors="replace")
 
 
 def find_installation(root: Path | None = None) -> TritonInstallation:
@@ -92,11 +106,11 @@ def find_installation(root: Path | None = None) -> TritonInstallation:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     own = _package_folder("triton_backends")
     if own is None:
-        raise TritonNotInstalled("the package triton_backends of Outpost is not installed")
+        raise TritonNotInstalled("the package triton_backends of Outpost is not installed", root)
     parts = _parts_of_wheel(version) if root is None else _parts_of_root(root)
     for name, path in parts.items():
         if not path.exists():
-            raise TritonNotInstalled(f"{name.replace('_', ' ')} is missing: {path} (Python {version})")
+            raise TritonNotInstalled(f"{name.replace('_', ' ')} is missing: {path} (Python {version})", root)
     natives = () if root is None else tuple(root / "backends" / name for name in NATIVE_BACKENDS)
     return TritonInstallation(
         **parts,

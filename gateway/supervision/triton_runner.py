@@ -54,8 +54,8 @@ class TritonRunner(Protocol):
         """End processes that a reload has replaced: with a dead one among them, Triton itself never does."""
         ...
 
-    async def restart(self) -> None:
-        """End it, so that it is brought up again; nothing for a remote one."""
+    async def restart(self) -> bool:
+        """End it, so that it is brought up again; tells whether that was done: a remote one is not ours to end."""
         ...
 
     async def close(self) -> None:
@@ -171,9 +171,10 @@ class EmbeddedRunner:
         for pid in alive.intersection(pids):
             _kill(pid)
 
-    async def restart(self) -> None:
+    async def restart(self) -> bool:
         """Kill the process; ``wait_until_gone`` and ``bring_up`` follow."""
         await self._triton.kill()
+        return True
 
     async def close(self) -> None:
         """Stop the process."""
@@ -237,8 +238,9 @@ class RemoteRunner:
     def end_instances(self, pids: tuple[int, ...]) -> None:
         """Not ours to end."""
 
-    async def restart(self) -> None:
+    async def restart(self) -> bool:
         """Not ours to restart."""
+        return False
 
     async def close(self) -> None:
         """Leave it running."""

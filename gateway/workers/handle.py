@@ -8,14 +8,14 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
 
 from gateway.catalogue import Catalogue
-from gateway.errors import InstanceLost, TritonUnavailable
+from gateway.errors import GatewayError, InstanceLost, TritonUnavailable
 from gateway.frame_memory import remove_stale_regions
 from gateway.settings import Settings
 from gateway.workers.lasting_counters import LastingCounters
@@ -109,12 +109,20 @@ class WorkerProcess:
         index: Number of the worker, for its name.
         settings: Passed on.
         on_instance_lost: Told about dead instances.
+        forget_regions: Has Triton forget the shared memory whose names begin like this, when a worker has died.
     """
 
-    def __init__(self, index: int, settings: Settings, on_instance_lost: Callable[[InstanceLost], None]) -> None:
+    def __init__(
+        self,
+        index: int,
+        settings: Settings,
+        on_instance_lost: Callable[[InstanceLost], None],
+        forget_regions: Callable[[str], Awaitable[object]],
+    ) -> None:
         self._index = index
         self._settings = settings
         self._on_instance_lost = on_instance_lost
+        self._forget_regions = forget_regions
         self._catalogue = Catalogue()
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -149,13 +157,20 @@ class WorkerProcess:
                 return
             _LOG.error("a worker ended; it is started again", extra={"worker": self._index, "exit_code": code})
             self._counters.end_process()
-            remove_stale_regions(worker_memory_prefix(self._settings, self._process.pid))
+            await self._free_memory(worker_memory_prefix(self._settings, self._process.pid))
             await asyncio.sleep(_RESTART_SECONDS)
             try:
                 await self._spawn()
             except (OSError, TimeoutError, ConnectionError) as error:
                 _LOG.exception("a worker does not start", extra={"worker": self._index, "reason": str(error)})
                 self._process.kill()  # what is half started is ended, and started again
+
+    async def _free_memory(self, prefix: str) -> None:
+        remove_stale_regions(prefix)
+        try:
+            await self._forget_regions(prefix)
+        except GatewayError as error:  # a Triton that is away is asked again when it is back
+            _LOG.warning("Triton was not told of a worker's end", extra={"worker": self._index, "reason": str(error)})
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while line := await reader.readline():

@@ -62,6 +62,8 @@ def make_engines(options: argparse.Namespace, host: TensorRtHost | str) -> None:
         raise EngineUnavailable("tensorrt", host, _ADVICE)
     machine = detect_class(read_machine_profile().facts, options.declared)
     accepted = {name for name in options.accepted_classes.split(",") if name}
+    classes = ", ".join(dict.fromkeys((machine.name, *machine.accepts_builds_of, *sorted(accepted))))
+    _tell(f"this machine is {machine.name} ({machine.reason}); plans are made of TensorRT builds for {classes}")
     store = EngineStore(options.state_dir)
     with store.opened():
         builder = DeviceBuilder(

@@ -49,9 +49,12 @@ def test_a_whole_file_system(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text(text)
     distribution(tmp_path / "packages", "numpy", "1.26.4")
+    distribution(tmp_path / "usr/lib/python3/dist-packages", "tensorrt", "11.2.0")
+    (tmp_path / "opt/tritonserver").mkdir(parents=True)
+    (tmp_path / "opt/tritonserver/TRITON_VERSION").write_text("2.71.0\n")
     main(tmp_path, [tmp_path / "packages"])
     printed = json.loads(capsys.readouterr().out)
     assert (printed["bomFormat"], printed["specVersion"]) == ("CycloneDX", "1.5")
     names = [component["name"] for component in printed["components"]]
-    assert names == ["libc6", "tzdata", "numpy"]
+    assert names == ["libc6", "tzdata", "python", "tritonserver", "numpy", "tensorrt"]
     assert printed["components"][0]["purl"].startswith("pkg:deb/ubuntu/")

@@ -17,23 +17,26 @@ class TritonRepository(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: 
     """Attributes:
     refusal: Why loads fail; empty where they do not.
     loads: What was asked, in order.
+    serves: The load that serves, by model: a refused one leaves what was there.
     """
 
     refusal: str = ""
+    serves: dict[str, service_pb2.RepositoryModelLoadRequest] = field(default_factory=dict)
     loads: list[service_pb2.RepositoryModelLoadRequest] = field(default_factory=list)
 
     async def RepositoryModelLoad(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name in the protocol
         self.loads.append(request)
         if self.refusal:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, self.refusal)
+        self.serves[request.model_name] = request
         return service_pb2.RepositoryModelLoadResponse()
 
     async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name in the protocol
-        return service_pb2.ModelReadyResponse(ready=bool(self.loads) and not self.refusal)
+        return service_pb2.ModelReadyResponse(ready=request.name in self.serves)
 
     async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name in the protocol
         config = model_config_pb2.ModelConfig()
-        json_format.Parse(self.loads[-1].parameters["config"].string_param, config)
+        json_format.Parse(self.serves[request.name].parameters["config"].string_param, config)
         return service_pb2.ModelConfigResponse(config=config)
 
 

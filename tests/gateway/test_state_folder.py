@@ -137,3 +137,45 @@ def test_malformed_cascades_are_named_before_anything_is_chosen(
     with pytest.raises(SeedUnusable, match=f"cascades.json cannot be used: .*{words}"):
         state.seed(tmp_path / "seed")
     assert not state.active_file.exists()
+
+
+def unreadable(path: Path) -> Path:
+    """A file that no user can read, root included."""
+    path.unlink()
+    path.symlink_to(path.name)
+    return path
+
+
+@pytest.mark.parametrize("file", ["defects-1.0.0_x86-cpu/1/model.onnx", "cascades.json"])
+def test_a_shipped_file_that_cannot_be_read_is_named_and_not_the_state_folder(
+    tmp_path: Path, state: StateFolder, file: str
+) -> None:
+    make_build(tmp_path / "seed", "defects-1.0.0_x86-cpu")
+    (tmp_path / "seed" / "cascades.json").write_text("{}")
+    path = unreadable(tmp_path / "seed" / file)
+    with pytest.raises(SeedUnusable, match=f"{path} cannot be used: Too many levels of symbolic links"):
+        state.seed(tmp_path / "seed")
+    assert not state.active_file.exists()
+    assert not list(state.triton.iterdir())
+
+
+def test_a_copy_that_cannot_be_written_names_the_state_folder(tmp_path: Path, state: StateFolder) -> None:
+    make_build(tmp_path / "seed", "defects-1.0.0_x86-cpu")
+    state.triton.rmdir()
+    with pytest.raises(StateFolderUnusable, match=f"the state folder {state.root} cannot be used"):
+        state.seed(tmp_path / "seed")
+
+
+def test_a_build_that_may_only_be_read_is_copied_with_what_its_links_point_to(
+    tmp_path: Path, state: StateFolder
+) -> None:
+    build = tmp_path / "seed" / "defects-1.0.0_x86-cpu"
+    make_build(tmp_path / "seed", build.name)
+    (build / "1").rename(tmp_path / "elsewhere")
+    (build / "1").symlink_to(tmp_path / "elsewhere")
+    build.chmod(0o555)
+    state.seed(tmp_path / "seed")
+    copy = state.repository / build.name
+    assert (copy / "1" / "model.onnx").read_bytes() == b"onnx"
+    assert not (copy / "1").is_symlink()
+    assert copy.stat().st_mode & 0o200

@@ -215,3 +215,63 @@ async def test_the_alias_says_what_it_waits_for(device: Device) -> None:
     with pytest.raises(ModelNotReady, match="it has no TensorRT plan for this machine yet"):
         known.resolve("defects", "")  # the build on the CPU has no card here
     assert known.has_ready_build("defects")
+
+
+NEW_PLAN = b"the plan for another driver"
+
+
+def plan_that_serves(device: Device) -> bytes:
+    return bytes(device.triton.serves[BUILD].parameters["file:1/model.plan"].bytes_param)
+
+
+async def device_that_serves(device: Device) -> Device:
+    device.say(ready())
+    device.put(PLAN)
+    await device.look(BUILD, ON_CPU)
+    assert plan_that_serves(device) == PLAN
+    return device
+
+
+async def test_a_plan_that_is_made_anew_takes_the_place_of_the_one_that_serves(device: Device) -> None:
+    await device_that_serves(device)
+    await device.look(BUILD, ON_CPU)
+    assert len(device.triton.loads) == 2  # nothing changed
+    device.put(NEW_PLAN)
+    device.say(ready(NEW_PLAN))
+    await device.look(BUILD, ON_CPU)
+    await device.look(BUILD, ON_CPU)
+    assert plan_that_serves(device) == NEW_PLAN
+    assert [load.model_name for load in device.triton.loads] == [BUILD, ON_CPU, BUILD]
+    assert (device.keeper.builds[BUILD].ready, device.keeper.builds[BUILD].reason) == (True, "")
+
+
+async def test_the_old_plan_serves_on_while_the_new_one_is_made_and_where_it_does_not_load(device: Device) -> None:
+    await device_that_serves(device)
+    device.say(BUILDING)
+    with (device.engines / LOCK_FILE).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        await device.look()
+        build = device.keeper.builds[BUILD]
+        assert (build.ready, build.building_since) == (True, 1_700_000_000.0)
+        assert "its TensorRT plan is being made" in build.reason
+    device.put(NEW_PLAN)
+    device.say(ready(NEW_PLAN))
+    device.triton.refusal = "out of GPU memory"
+    await device.look()
+    build = device.keeper.builds[BUILD]
+    assert (build.ready, build.building_since, plan_that_serves(device)) == (True, None, PLAN)
+    assert "Triton does not take its TensorRT plan" in build.reason
+    device.triton.refusal = ""
+    await device.look()
+    assert plan_that_serves(device) == PLAN  # not at once
+    device.now += 31.0
+    await device.look()
+    assert (device.keeper.builds[BUILD].reason, plan_that_serves(device)) == ("", NEW_PLAN)
+
+
+async def test_a_build_without_a_plan_is_not_loaded_again_for_files_that_change(device: Device) -> None:
+    await device_that_serves(device)
+    (device.repository / ON_CPU / "config.pbtxt").write_text(f'name: "{ON_CPU}" backend: "openvino"')
+    device.now += 31.0
+    await device.look(BUILD, ON_CPU)
+    assert len(device.triton.loads) == 2

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.start_errors import LibpythonMissing, TritonNotInstalled
+from gateway.start_errors import LibpythonMissing, TritonNotInstalled, TritonUnusable
 from gateway.supervision.triton_installation import OWN_BACKENDS, find_installation, find_libpython
 
 LIBRARY = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
@@ -41,19 +41,19 @@ def test_the_server_s_environment_finds_this_python_and_its_libraries() -> None:
     assert "PYTHONPATH" not in environment
 
 
-def installed_triton(root: Path, help_text: str) -> Path:
-    """The layout of NVIDIA's image, with a server that only knows ``--help``."""
+def installed_triton(root: Path, script: str = "") -> Path:
+    """The layout of NVIDIA's image, with a shell script for the server."""
     for folder in ("bin", "lib", "backends/python", "backends/tensorrt", "backends/onnxruntime"):
         (root / folder).mkdir(parents=True)
     server = root / "bin" / "tritonserver"
-    server.write_text(f"#!/bin/sh\necho '{help_text}'\nexit 1\n")
+    server.write_text(f"#!/bin/sh\n{script}\n")
     server.chmod(0o755)
     (root / "backends" / "python" / "triton_python_backend_stub").write_text("stub")
     return root
 
 
 def test_an_installed_triton_keeps_its_tensorrt_and_gets_our_backends(tmp_path: Path) -> None:
-    installation = find_installation(installed_triton(tmp_path / "tritonserver", "usage"))
+    installation = find_installation(installed_triton(tmp_path / "tritonserver"))
     backends = tmp_path / "backends"
     installation.build_backends(backends)
     assert sorted(path.name for path in backends.iterdir()) == ["onnxruntime", "openvino", "python", "tensorrt"]
@@ -62,12 +62,44 @@ def test_an_installed_triton_keeps_its_tensorrt_and_gets_our_backends(tmp_path: 
     assert (backends / "python" / "triton_python_backend_stub").read_text() == "stub"
 
 
-@pytest.mark.parametrize(("help_text", "flags"), [("  --allow-client-shm <bool>", 1), ("  --http-port", 0)])
-def test_shared_memory_is_allowed_where_a_server_asks_for_it(tmp_path: Path, help_text: str, flags: int) -> None:
-    installation = find_installation(installed_triton(tmp_path, help_text))
+USAGE = "echo 'Usage: tritonserver [options]\n  --model-repository <string>'"
+
+
+@pytest.mark.parametrize(("more", "flags"), [("echo '  --allow-client-shm <bool>'", 1), ("echo '  --http-port'", 0)])
+def test_shared_memory_is_allowed_where_a_server_asks_for_it(tmp_path: Path, more: str, flags: int) -> None:
+    installation = find_installation(installed_triton(tmp_path, f"{USAGE}; {more}; exit 1"))
     assert installation.shared_memory_flags() == ("--allow-client-shm=true",) * flags
 
 
+def test_a_server_is_asked_with_the_environment_that_it_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs_it = f'case "$LD_LIBRARY_PATH" in *:/of/the/image) {USAGE}; echo --allow-client-shm;; esac'
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/of/the/image")
+    installation = find_installation(installed_triton(tmp_path, needs_it))
+    assert installation.shared_memory_flags() == ("--allow-client-shm=true",)
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo 'libnvinfer.so.10: cannot open shared object file' >&2; exit 127", "libnvinfer.so.10: cannot open"),
+        ("exit 1", "it printed nothing"),
+    ],
+)
+def test_a_server_that_shows_no_flags_is_an_error_with_what_it_printed(tmp_path: Path, script: str, said: str) -> None:
+    installation = find_installation(installed_triton(tmp_path, script))
+    with pytest.raises(TritonUnusable, match=f"{tmp_path}/bin/tritonserver --help .*: {said}"):
+        installation.shared_memory_flags()
+
+
+def test_a_server_of_another_architecture_is_an_error(tmp_path: Path) -> None:
+    root = installed_triton(tmp_path)
+    (root / "bin" / "tritonserver").write_bytes(b"\x7fELF for another machine")
+    with pytest.raises(TritonUnusable, match="Exec format error"):
+        find_installation(root).shared_memory_flags()
+
+
 def test_an_installed_triton_without_a_part_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TritonNotInstalled, match=f"server is missing: {tmp_path}/bin/tritonserver"):
+    with pytest.raises(TritonNotInstalled, match=f"server is missing: {tmp_path}/bin/tritonserver") as caught:
         find_installation(tmp_path)
+    assert f"name another Triton than {tmp_path} with --triton-root" in str(caught.value)
+    assert "make setup" not in str(caught.value)

@@ -7,27 +7,17 @@ from pathlib import Path
 import httpx
 import pytest
 import tritonclient.grpc
-import trustme
 from tritonclient.utils import InferenceServerException
 
+from tests.system.access_files import BEARER, TOKEN, make_access_files
 from tests.system.gateway_process import GatewayProcess, wait_for
 from tests.system.test_serving import frames_input
-
-TOKEN = "the-token-of-this-test"
-BEARER = {"authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with the authority's certificate; beside it those of the server, and the tokens."""
-    folder = tmp_path_factory.mktemp("access")
-    made = trustme.CA()
-    issued = made.issue_cert("localhost", "127.0.0.1")
-    made.cert_pem.write_to_path(str(folder / "authority.pem"))
-    issued.private_key_pem.write_to_path(str(folder / "server.key"))
-    issued.cert_chain_pems[0].write_to_path(str(folder / "server.crt"))
-    (folder / "tokens").write_text(f"{TOKEN}\n")
-    return folder / "authority.pem"
+    return make_access_files(tmp_path_factory.mktemp("access"))
 
 
 def tiny_answers(process: GatewayProcess) -> bool:

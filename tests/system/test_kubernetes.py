@@ -97,7 +97,7 @@ def test_images_carry_the_version_of_the_project(folder: str) -> None:
     suffix = {"triton": "-gpu" if folder == GPU else "-cpu", "engine-builder": "-gpu"}
     image = {"engine-builder": "triton"}
     for name, container in containers(folder).items():
-        assert container["image"] == f"outpost/{image.get(name, name)}:{version}{suffix.get(name, '')}"
+        assert container["image"] == f"localhost/outpost/{image.get(name, name)}:{version}{suffix.get(name, '')}"
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

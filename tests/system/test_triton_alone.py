@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,8 +61,9 @@ def test_the_folder_that_triton_seeds_is_served_through_shared_memory_with_this_
     gateway: GatewayProcess, triton: TritonProcess, grey_jpeg: bytes
 ) -> None:
     assert is_answered(gateway, grey_jpeg)
+    gateway.wait_until_ready()
     answer = httpx.get(f"http://127.0.0.1:{gateway.ports['admin']}/ready", trust_env=False)
-    assert (answer.status_code == 200) == gateway.is_ready()
+    assert (answer.status_code, answer.text) == (200, "ready\n")
     status = gateway.status()
     assert [worker["shared_memory"] for worker in status["workers"]] == [True]
     assert status["machine"]["hardware_class"] != "not known: an external Triton"
@@ -110,6 +112,74 @@ def test_each_ends_in_order_and_leaves_the_memory_of_the_other(
         second.close()
 
 
+def regions_of(triton: TritonProcess) -> list[str]:
+    with tritonclient.grpc.InferenceServerClient(triton.triton_address) as client:
+        return sorted(client.get_system_shared_memory_status().regions)
+
+
+def test_triton_forgets_the_memory_of_killed_gateways(triton: TritonProcess, grey_jpeg: bytes) -> None:
+    seen = set()
+    for workers in (1, 2, 1, 2):
+        gateway = gateway_of(triton, probe_seconds=0, workers=workers)
+        gateway.start()
+        try:
+            gateway.wait_until_serving("tiny")
+            assert is_answered(gateway, grey_jpeg)
+            wait_for(lambda expected=workers: len(regions_of(triton)) == expected, 10.0, gateway.log)  # type: ignore[misc]
+            seen.update(regions_of(triton))
+            assert [worker["shared_memory"] for worker in gateway.status()["workers"]] == [True] * workers
+        finally:
+            gateway.kill()
+    assert len(seen) == 6  # each worker had one of its own
+
+
+def test_triton_forgets_the_memory_from_before_it_was_silent_for_a_while(
+    triton: TritonProcess, gateway: GatewayProcess, grey_jpeg: bytes
+) -> None:
+    before = regions_of(triton)
+    server = triton.server().pid
+    os.kill(server, signal.SIGSTOP)
+    try:
+        wait_for(lambda: not gateway.status()["triton"]["up"], 15.0, gateway.log)
+    finally:
+        os.kill(server, signal.SIGCONT)
+    wait_for(lambda: gateway.status()["triton"]["starts"] == 2 and gateway.is_ready(), 30.0, gateway.log)
+    assert is_answered(gateway, grey_jpeg)
+    assert len(regions_of(triton)) == 1
+    assert regions_of(triton) != before
+
+
+def test_triton_forgets_the_memory_of_a_killed_worker(triton: TritonProcess, grey_jpeg: bytes) -> None:
+    gateway = gateway_of(triton, probe_seconds=0, workers=2)
+    gateway.start()
+    try:
+        gateway.wait_until_serving("tiny")
+        before = regions_of(triton)
+        assert len(before) == 2
+        pid = gateway.status()["workers"][0]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        (kept,) = (name for name in before if f"_frames_{pid}_" not in name)
+        wait_for(lambda: len(regions_of(triton)) == 2 and regions_of(triton) != before, 20.0, gateway.log)
+        assert kept in regions_of(triton)
+        assert [is_answered(gateway, grey_jpeg) for _ in range(10)] == [True] * 10
+    finally:
+        gateway.close()
+
+
+def test_a_triton_that_hangs_is_ended_for_the_restart_policy_to_start_it_again(triton: TritonProcess) -> None:
+    assert triton.process is not None
+    server = triton.server()
+    time.sleep(3.0)  # it is asked each second: one that was never heard may take a minute
+    os.kill(server.pid, signal.SIGSTOP)
+    began_at = time.monotonic()
+    assert triton.process.wait(40.0) == 128 + signal.SIGKILL
+    assert 15.0 < time.monotonic() - began_at < 30.0
+    assert "Triton is ended, since it does not answer" in triton.log()
+    assert not Path(f"/proc/{server.pid}").exists()
+    triton.start()
+    triton.wait_until_live()
+
+
 def test_a_second_one_on_the_folder_or_the_port_is_refused(
     triton: TritonProcess, tmp_path: Path, seed_dir: Path
 ) -> None:
@@ -142,3 +212,21 @@ def test_mounted_builds_win_over_those_of_the_image(tmp_path: Path, seed_dir: Pa
         assert [path.name for path in (process.state_dir / "repository").iterdir()] == ["mine-1.0.0_x86-cpu"]
     finally:
         process.close()
+
+
+def test_of_a_set_that_lost_a_process_nothing_is_left_once_another_set_serves(
+    triton: TritonProcess, gateway: GatewayProcess, grey_jpeg: bytes
+) -> None:
+    def living() -> set[int]:
+        stubs = [child for child in children_of(triton.server().pid) if child.state != "Z"]
+        return {stub.pid for stub in stubs if "tiny-1.0.0_x86-cpu" in " ".join(stub.command)}
+
+    before = living()
+    time.sleep(2.0)  # processes are looked at each second: which build a dead one had must be known by then
+    os.kill(min(before), signal.SIGKILL)
+
+    def is_renewed() -> bool:
+        assert is_answered(gateway, grey_jpeg)
+        return len(living()) == len(before) and not before & living()
+
+    wait_for(is_renewed, 30.0, gateway.log)

@@ -145,6 +145,7 @@ def test_a_watching_builder_waits_for_a_repository(tmp_path: Path) -> None:
     try:
         watching = builders.start("--watch")
         assert watching.stdout is not None
+        assert CLASS in watching.stdout.readline().partition("plans are made of TensorRT builds for")[2]
         assert "the builds cannot be read" in watching.stdout.readline()
         add_build(builders.state, DEFECTS)
         wait_for(lambda: builders.state_of() == "ready")

@@ -1,0 +1,101 @@
+"""What is done about a Triton that does not answer, and what is said of it."""
+
+import asyncio
+import itertools
+import logging
+from pathlib import Path
+
+import pytest
+
+from gateway.catalogue import Catalogue
+from gateway.supervision.active_models_file import ActiveModelsFile
+from gateway.supervision.build_loader import RemoteBuildLoader
+from gateway.supervision.instance_watch import BrokenInstance
+from gateway.supervision.model_keeper import ModelKeeper
+from gateway.supervision.probe import Prober
+from gateway.supervision.supervisor import Supervisor
+from gateway.supervision.triton_runner import RemoteRunner
+from gateway.triton.connection import TritonConnection
+from gateway.triton.control import TritonControl
+from gateway.triton.tensor_client import TensorClient
+
+SILENT = "127.0.0.1:1"
+
+
+class FakeRunner:
+    """A Triton that is up, and ends when it may be ended.
+
+    Args:
+        ours: Whether it may.
+    """
+
+    def __init__(self, *, ours: bool) -> None:
+        self._ours = ours
+        self.restarts = 0
+        self.asked = asyncio.Event()
+
+    async def bring_up(self) -> None:
+        """Up already."""
+
+    async def wait_until_gone(self) -> str:
+        await asyncio.Event().wait()
+        return "never"
+
+    def broken_instances(self) -> tuple[BrokenInstance, ...]:
+        return ()
+
+    def expect_new_instances(self) -> None:
+        """Nothing to look at."""
+
+    def instances_of(self, _model: str) -> tuple[int, ...]:
+        return ()
+
+    def has_live_instance(self, _model: str) -> bool:
+        return True
+
+    def end_instances(self, pids: tuple[int, ...]) -> None:
+        """None are there."""
+
+    async def restart(self) -> bool:
+        self.restarts += 1
+        self.asked.set()
+        return self._ours
+
+    async def close(self) -> None:
+        """Nothing to end."""
+
+
+async def nothing(_: Catalogue) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("ours", "said"),
+    [(True, "Triton was ended, to be started again"), (False, "Triton has to be restarted by who runs it")],
+)
+async def test_the_log_says_what_was_done_about_a_triton_that_does_not_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, ours: bool, said: str
+) -> None:
+    connection = TritonConnection(SILENT)
+    control = TritonControl(connection)
+    keeper = ModelKeeper(control, RemoteBuildLoader(control), lambda _: "")
+    prober = Prober(TensorClient(connection), 0)
+    seconds = itertools.count(step=6.0)
+    runner = FakeRunner(ours=ours)
+    active_file = ActiveModelsFile(tmp_path / "active.json")
+    supervisor = Supervisor(runner, control, keeper, prober, active_file, nothing, lambda: next(seconds))
+    with caplog.at_level(logging.ERROR, "gateway.supervision.supervisor"):
+        running = asyncio.create_task(supervisor.run())
+        await asyncio.wait_for(runner.asked.wait(), 10.0)
+        await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait([running])
+    (record,) = (each for each in caplog.records if each.name == "gateway.supervision.supervisor")
+    assert (record.getMessage(), vars(record)["reason"]) == (said, "it does not answer")
+    assert runner.restarts == 1
+    await connection.close()
+
+
+async def test_a_triton_that_somebody_else_runs_is_not_ended() -> None:
+    connection = TritonConnection(SILENT)
+    assert not await RemoteRunner(TritonControl(connection)).restart()
+    await connection.close()

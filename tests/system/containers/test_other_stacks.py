@@ -1,0 +1,100 @@
+"""The cloud role, and the profile for GPUs where there is none: the builds for the CPU stand in for TensorRT's."""
+
+import json
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import httpx
+import pytest
+
+from tests.system.access_files import BEARER, make_access_files
+from tests.system.containers.compose_project import REGISTRY, REPOSITORY, ComposeProject
+from tests.system.containers.conftest import Projects
+from tests.system.containers.engine import base_images
+from tests.system.containers.steady_load import Detections
+from tests.system.gateway_process import wait_for
+
+pytestmark = pytest.mark.containers
+NO_GPU = "".join(
+    f"  {name}-gpu: {{deploy: !reset null}}\n" for name in ("triton", "engines", "gateway", "device-agent")
+)
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    """Named as the cloud role wants them; what user 10001 may read."""
+    make_access_files(tmp_path)
+    for kind in ("crt", "key"):
+        (tmp_path / f"server.{kind}").rename(tmp_path / f"tls.{kind}")
+        (tmp_path / f"tls.{kind}").chmod(0o644)
+    tmp_path.chmod(0o755)
+    return tmp_path
+
+
+def test_the_cloud_role_answers_with_the_bigger_model_to_those_with_a_token(
+    projects: Projects, secrets: Path, expected: dict[bytes, Detections]
+) -> None:
+    frame = next(iter(expected))
+    with projects(shipped="compose/cloud.yaml", OUTPOST_SECRETS=str(secrets), OUTPOST_BIND="127.0.0.1") as project:
+        project.up()
+        trusted = ssl.create_default_context(cafile=secrets / "authority.pem")
+        url = f"https://{project.http_address}/v1/models/defects-cloud/detect"
+        with httpx.Client(verify=trusted, trust_env=False, timeout=30) as client:
+
+            def is_answered() -> bool:
+                try:
+                    return client.post(url, content=frame, headers=BEARER).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            wait_for(is_answered, 60, project.logs)
+            assert client.post(url, content=frame, headers=BEARER).json()["frames"][0]["detections"]
+            assert client.post(url, content=frame).status_code == 401
+
+
+def test_without_its_secrets_the_cloud_role_does_not_start(projects: Projects, tmp_path: Path) -> None:
+    with projects(shipped="compose/cloud.yaml", OUTPOST_SECRETS=str(tmp_path / "none")) as project:
+        assert str(tmp_path / "none" / "tls.crt") in project.refused_up()
+
+
+@pytest.fixture
+def gpu_project(engine: docker.DockerClient, tmp_path: Path) -> Iterator[ComposeProject]:
+    """The images for GPUs, on what stands in for NVIDIA's; no device is asked for."""
+    variables = base_images(engine) | {"COMPOSE_PROFILES": "gpu"}
+    project = ComposeProject(engine, tmp_path, variables, f"services:\n{NO_GPU}")
+    try:
+        done = project.compose("build", "triton-gpu", "gateway-gpu", timeout_seconds=900)
+        assert done.returncode == 0, done.stderr[-6000:]
+        yield project
+    finally:
+        project.down()
+
+
+def test_the_cpu_builds_answer_until_there_are_plans(
+    gpu_project: ComposeProject, expected: dict[bytes, Detections]
+) -> None:
+    gpu_project.up()
+    gpu_project.wait_until_serving("defects")
+    gpu_project.require_detections(expected)
+    models = httpx.get(f"{gpu_project.http_url}/v1/models", trust_env=False).json()["models"]
+    defects = next(model for model in models if model["name"] == "defects")
+    version = json.loads((next(REPOSITORY.glob("model_repository/defects-1*")) / "card.json").read_text())["version"]
+    assert defects["build"] == f"defects-{version}_x86-cpu"
+    assert f"build defects-{version}_x86-nvidia-gpu: it has no TensorRT plan for this machine yet" in defects["reason"]
+    wait_for(lambda: "tensorrt cannot run here" in gpu_project.log("engines-gpu"), 30, gpu_project.logs)
+    assert gpu_project.health("triton-gpu") == "healthy"
+    wait_for(lambda: gpu_project.health("gateway-gpu") == "healthy", 60, gpu_project.logs)
+
+
+@pytest.mark.parametrize("profiles", ["cpu", "gpu", "jetson", "cpu,grafana"])
+def test_every_image_of_ours_is_built_in_its_own_profile(
+    engine: docker.DockerClient, tmp_path: Path, profiles: str
+) -> None:
+    project = ComposeProject(engine, tmp_path, {"COMPOSE_PROFILES": profiles})
+    services = json.loads(project.compose("config", "--format", "json").stdout)["services"].values()
+    ours = {service["image"] for service in services if service["image"].startswith(REGISTRY)}
+    assert len(ours) == 3
+    assert {service["image"] for service in services if "build" in service} == ours
+    assert {service["build"]["context"] for service in services if "build" in service} == {str(REPOSITORY)}
