@@ -48,13 +48,13 @@ check: setup ## say what is installed, which paths are chosen and what is degrad
 	$(BIN)/outpost-gateway check
 
 test: $(VENV)/.torch ## run the tests, against the real Triton
-	$(BIN)/pytest -m "not parts and not containers"
+	$(BIN)/pytest -m "not parts and not long and not containers"
 
-system-test: $(VENV)/.torch ## run the tests with Prometheus, Kustomize and a Docker engine
+system-test: $(VENV)/.torch ## run the tests with Prometheus, Kustomize and a Docker engine, and the long ones
 	@command -v promtool >/dev/null || { echo "promtool is needed: apt install prometheus"; exit 2; }
 	@command -v kustomize >/dev/null || command -v kubectl >/dev/null || { echo "kustomize or kubectl is needed"; exit 2; }
 	@docker info >/dev/null 2>&1 || { echo "a Docker engine with Compose and buildx is needed, and none answers"; exit 2; }
-	$(BIN)/pytest -m "parts or containers"
+	$(BIN)/pytest -m "parts or long or containers"
 
 lint: $(VENV)/.torch ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

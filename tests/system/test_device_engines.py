@@ -24,6 +24,7 @@ from tests.system.gateway_process import GatewayProcess, wait_for
 from tests.system.small_builds import brightness_detector, card, write_build
 
 ON_CPU, ON_GPU = "tiny-1.0.0_x86-cpu", "tiny-1.1.0_x86-cpu"
+pytestmark = pytest.mark.long
 PLAN = brightness_detector(score=0.5).SerializeToString()
 
 

@@ -18,6 +18,8 @@ from tests.system.gateway_process import GatewayProcess, TritonProcess, wait_for
 from tests.system.small_builds import brightness_detector, card, write_build
 from tests.system.test_serving import frames_input
 
+pytestmark = pytest.mark.long
+
 
 def gateway_of(triton: TritonProcess, **settings: object) -> GatewayProcess:
     return GatewayProcess(
