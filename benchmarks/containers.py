@@ -132,8 +132,8 @@ def _load(address: str, seconds: float, concurrency: int, output: Path) -> dict[
     (found,) = json.loads(output.read_text())["loads"]
     return {
         "images_per_second": found["images_per_second"],
-        "p50_ms": found["latency_ms"]["p50"],
-        "p99_ms": found["latency_ms"]["p99"],
+        "p50_ms": found["latency"]["p50_ms"],
+        "p99_ms": found["latency"]["p99_ms"],
     }
 
 

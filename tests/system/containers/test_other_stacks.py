@@ -56,7 +56,8 @@ def test_the_cloud_role_answers_with_the_bigger_model_to_those_with_a_token(
 
 def test_without_its_secrets_the_cloud_role_does_not_start(projects: Projects, tmp_path: Path) -> None:
     with projects(shipped="compose/cloud.yaml", OUTPOST_SECRETS=str(tmp_path / "none")) as project:
-        assert f"bind source path does not exist: {tmp_path / 'none'}" in project.refused_up()  # the first that it meets
+        # which of the files is named first is the engine's affair
+        assert f"bind source path does not exist: {tmp_path / 'none'}" in project.refused_up()
 
 
 @pytest.fixture
