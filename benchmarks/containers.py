@@ -103,16 +103,20 @@ def compare_loads(
     engine: docker.DockerClient, rounds: int, seconds: float, concurrency: int
 ) -> dict[str, list[dict[str, float]]]:
     """Images per second, p50, p99 and CPU milliseconds per image, in alternating rounds."""
-    measured: dict[str, list[dict[str, float]]] = {"embedded": [], "containers": []}
     with tempfile.TemporaryDirectory() as work, _project() as ports:
         seed = REPOSITORY / "model_repository"
         with running_gateway(seed, Path(work)) as embedded:
             _wait(lambda: _answers(f"http://127.0.0.1:{ports['http']}/v2/health/ready"), "not ready")
-            addresses = {"embedded": embedded.grpc_address, "containers": f"127.0.0.1:{ports['grpc']}"}
-            cpu: dict[str, Callable[[], float]] = {
-                "embedded": lambda: _cpu_of_tree(embedded.pid),
-                "containers": lambda: _cpu_of_containers(engine),
+            addresses = {
+                "embedded": embedded.grpc_address,
+                "containers": _address_inside(engine),
+                "containers, loopback port": f"127.0.0.1:{ports['grpc']}",
             }
+            cpu: dict[str, Callable[[], float]] = {
+                name: (lambda: _cpu_of_tree(embedded.pid)) if name == "embedded" else lambda: _cpu_of_containers(engine)
+                for name in addresses
+            }
+            measured: dict[str, list[dict[str, float]]] = {name: [] for name in addresses}
             for index in range(rounds):
                 for name in sorted(addresses, reverse=bool(index % 2)):
                     before = cpu[name]()
@@ -120,6 +124,14 @@ def compare_loads(
                     images = load["images_per_second"] * (seconds + _WARM_UP_SECONDS)
                     measured[name].append(load | {"cpu_ms_per_image": (cpu[name]() - before) * 1e3 / images})
     return measured
+
+
+def _address_inside(engine: docker.DockerClient) -> str:
+    """The gateway's own address, where the engine's packet filter leads what comes from the network to its port."""
+    names = [f"com.docker.compose.project={PROJECT}", "com.docker.compose.service=gateway"]
+    (gateway,) = engine.containers.list(filters={"label": names})
+    networks = gateway.attrs["NetworkSettings"]["Networks"]
+    return f"{networks[f'{PROJECT}_outer']['IPAddress']}:8001"
 
 
 def _load(address: str, seconds: float, concurrency: int, output: Path) -> dict[str, float]:

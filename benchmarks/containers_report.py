@@ -34,8 +34,10 @@ Compressed: `docker save | gzip -6`, about what a registry sends. The base is a 
 
 ## Images per second
 
-One model (`defects`), gRPC, the sample frames; both gateways run all the time, and one is asked at a time. CPU is that
-of gateway and Triton, the load generator not included; the time of warming up is counted by its length.
+One model (`defects`), gRPC, the sample frames; both gateways run all the time, and one is asked at a time. CPU is
+that of gateway and Triton, the load generator not included; the time of warming up is counted by its length.
+*containers*: at the gateway's own address, where the packet filter leads what comes from the network; *loopback port*:
+from the same machine by `127.0.0.1`, which the engine carries through a process of its own (`docker-proxy`).
 
 {_loads(facts["loads"])}
 """
@@ -75,15 +77,16 @@ def _loads(loads: Mapping[str, list[dict[str, float]]]) -> str:
             for key in ("images_per_second", "p50_ms", "p99_ms", "cpu_ms_per_image")
         ]
         lines.append(f"| {name} | {medians[0]:.0f} | {medians[1]:.1f} | {medians[2]:.1f} | {medians[3]:.2f} |")
+    lines.append("")
+    lines += [_against_embedded(name, loads[name], loads["embedded"]) for name in loads if name != "embedded"]
+    return "\n".join(lines)
+
+
+def _against_embedded(name: str, inside: list[dict[str, float]], outside: list[dict[str, float]]) -> str:
     ratios = [
-        inside["images_per_second"] / outside["images_per_second"]
-        for inside, outside in zip(loads["containers"], loads["embedded"], strict=True)
+        mine["images_per_second"] / other["images_per_second"] for mine, other in zip(inside, outside, strict=True)
     ]
     median = statistics.median(ratios)
     judged = "met" if median >= THROUGHPUT_GOAL else "missed"
     of_rounds = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-    lines += [
-        "",
-        f"Containers against embedded: **{median:.2f}** (rounds: {of_rounds}). Goal {THROUGHPUT_GOAL}: {judged}.",
-    ]
-    return "\n".join(lines)
+    return f"- {name} against embedded: **{median:.2f}** (rounds: {of_rounds}); goal {THROUGHPUT_GOAL}: {judged}"

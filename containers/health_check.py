@@ -1,4 +1,4 @@
-"""Exit code 0 while an address answers 200. Plain sockets: it is run every two seconds, and imports cost most."""
+"""Exit code 0 while an address answers 200. Plain sockets: it is run every few seconds, and imports cost most."""
 
 import socket
 import sys

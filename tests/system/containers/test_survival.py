@@ -94,8 +94,9 @@ def test_service_returns_after_triton_ran_out_of_memory(running: ComposeProject,
 def backends(project: ComposeProject) -> dict[int, str]:
     """Triton's live backend processes, and the build of each."""
     rows = project.container("triton").top(ps_args="-eww -o pid,stat,args")["Processes"]
-    alive = [(int(pid), line.split()) for pid, state, line in rows if BACKEND in line and state[0] != "Z"]
-    return {pid: words[1].split("/")[-3] for pid, words in alive}
+    alive = [(int(pid), line.split()) for pid, state, line in rows if state[0] != "Z"]
+    # Triton starts a backend through a shell, whose command line has the backend's name too.
+    return {pid: words[1].split("/")[-3] for pid, words in alive if words[0].endswith(f"/{BACKEND}")}
 
 
 def pids_of(project: ComposeProject, service: str, program: str, argument: str = "") -> list[int]:
