@@ -15,6 +15,8 @@ from contracts.model_card import ModelCard
 from model_compiler.packaging.build_directory import verify_build
 from model_compiler.reporting.build_report import BuildReport
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = str(Path(sys.executable).parent / "outpost-compile")
 BUILD = "defects-9.0.0_x86-cpu"

@@ -14,6 +14,8 @@ from model_compiler.packaging.build_directory import verify_build
 from model_compiler.reporting.build_report import BuildReport
 from tests.system import colour_models
 
+pytestmark = pytest.mark.long
+
 COMMAND = str(Path(sys.executable).parent / "outpost-compile")
 VARIANTS = [
     {"variant": "int8", "backend": "onnxruntime"},

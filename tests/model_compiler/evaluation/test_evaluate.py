@@ -57,7 +57,12 @@ def spoilt(name: str, whole: Candidate, files: Mapping[str, bytes]) -> Candidate
 
 
 @pytest.fixture(scope="module")
-def evaluation(edge: Candidate, frames: LabelledFrames, reports: list[str]) -> Evaluation:
+def running_before() -> set[int]:
+    return {process.pid for process in psutil.Process().children(recursive=True)}
+
+
+@pytest.fixture(scope="module")
+def evaluation(running_before: set[int], edge: Candidate, frames: LabelledFrames, reports: list[str]) -> Evaluation:
     """Of a sound build, beside one that does not load and one whose answers are not what its card says."""
     settings = EvaluationSettings(frames=FRAMES, rounds=2, seconds_per_round=0.2, resamples=20)
     output = OutputSpec(name="probabilities", decoder="probabilities")
@@ -110,8 +115,9 @@ def test_what_does_not_load_or_answer_is_left_out(evaluation: Evaluation, report
     assert not [line for line in reports if line.startswith("round") and not line.endswith("f32-openvino")]
 
 
-def test_nothing_is_left_running(evaluation: Evaluation) -> None:
-    commands = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
+def test_nothing_is_left_running(running_before: set[int], evaluation: Evaluation) -> None:
+    started = [each for each in psutil.Process().children(recursive=True) if each.pid not in running_before]
+    commands = [" ".join(process.cmdline()) for process in started]
     assert not [command for command in commands if "outpost-gateway" in command or "tritonserver" in command]
 
 
