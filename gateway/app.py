@@ -24,8 +24,10 @@ from gateway.operator_server import SupervisorMetrics, admin_app, metrics_app
 from gateway.settings import Settings
 from gateway.supervision.active_models_file import ActiveModelsFile
 from gateway.supervision.build_loader import BuildLoader, LocalBuildLoader, RemoteBuildLoader
+from gateway.supervision.configured_seed import seed
 from gateway.supervision.configured_triton import configured_triton
 from gateway.supervision.engine_folder import EngineFolder
+from gateway.supervision.memory_kills import MemoryKills
 from gateway.supervision.model_keeper import ModelKeeper
 from gateway.supervision.probe import Prober
 from gateway.supervision.state_folder import StateFolder
@@ -52,6 +54,7 @@ def with_ports_chosen(settings: Settings) -> Settings:
     if settings.embedded:
         names += ["triton_http_port", "triton_grpc_port", "triton_metrics_port"]
     hosts = {"http_port": settings.host, "grpc_port": settings.host, "metrics_port": settings.metrics_host}
+    hosts["triton_metrics_port"] = settings.triton_metrics_address
     chosen = {}
     for name in names:
         port = getattr(settings, name)
@@ -100,12 +103,13 @@ class Gateway:
 
     def _loader(self, control: TritonControl) -> BuildLoader:
         if self.settings.on_this_machine:
-            return LocalBuildLoader(control, self._state.repository, self._limits, EngineFolder(self._state.engines))
+            engines, ours = EngineFolder(self._state.engines), self.settings.embedded
+            return LocalBuildLoader(control, self._state.repository, self._limits, engines, starts_triton=ours)
         return RemoteBuildLoader(control)
 
     def _embedded(self, control: TritonControl) -> EmbeddedRunner:
         triton = configured_triton(self.settings, self._state, self._state.logs / "triton.log")
-        return EmbeddedRunner(triton, control)
+        return EmbeddedRunner(triton, control, MemoryKills())
 
     def _make_workers(self) -> tuple[WorkerHandle, ...]:
         report = self._report_lost
@@ -252,7 +256,7 @@ async def running_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     try:
         if settings.embedded:
             machine = serving_class(settings, read_facts())
-            state.seed(settings.chosen_seed_dir, lambda hardware_class: not refusal(machine, hardware_class))
+            seed(settings, state, lambda hardware_class: not refusal(machine, hardware_class))
         gateway = Gateway(with_ports_chosen(settings), state)
         try:
             await gateway.start()

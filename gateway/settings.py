@@ -26,6 +26,11 @@ class Settings(BaseSettings):
     state_dir: Path = Field(Path("var"), description="folder of active.json, builds, logs")
     seed_dir: Path = Field(Path("model_repository"), description="builds that seed an empty state folder")
     mounted_seed_dir: Path | None = Field(None, description="where it holds builds, it is used instead of seed_dir")
+    seed_models: str = Field(
+        "",
+        pattern=rf"^({_CLASS}(,{_CLASS})*)?$",
+        description="models whose builds are copied from there, with commas; empty: all",
+    )
     triton: Annotated[str, AfterValidator(_is_triton_target)] = Field(
         "embedded", description="'embedded' starts Triton as a child; grpc://host:port uses a running one"
     )
@@ -50,6 +55,9 @@ class Settings(BaseSettings):
         None, description="bearer tokens, one a line: requests then need one of them; health checks do not"
     )
     triton_host: str = Field("127.0.0.1", description="address of the three ports of a Triton that is started here")
+    triton_metrics_host: str = Field(
+        "", description="address of the last of them, whose metrics load no models; empty: triton_host"
+    )
     triton_http_port: Port = Field(18000, description="of the embedded Triton; 0 picks a free one")
     triton_grpc_port: Port = 18001
     triton_metrics_port: Port = 18002
@@ -99,11 +107,14 @@ class Settings(BaseSettings):
         return self.embedded or self.triton_shares_state
 
     @property
-    def chosen_seed_dir(self) -> Path:
-        """The folder whose builds seed the state folder."""
-        mounted = self.mounted_seed_dir
-        has_builds = mounted is not None and mounted.is_dir() and any(mounted.glob("*/config.pbtxt"))
-        return mounted if mounted is not None and has_builds else self.seed_dir
+    def seed_model_names(self) -> tuple[str, ...]:
+        """``seed_models`` one by one; none: all."""
+        return tuple(self.seed_models.split(",")) if self.seed_models else ()
+
+    @property
+    def triton_metrics_address(self) -> str:
+        """``triton_metrics_host``, or its default."""
+        return self.triton_metrics_host or self.triton_host
 
     @property
     def bodies_limit_bytes(self) -> int:

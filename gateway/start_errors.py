@@ -4,6 +4,8 @@ StartError
 ├── StateFolderUnusable
 ├── StateFolderInUse
 ├── SeedUnusable
+├── MountedSeedUnreadable
+├── SeedModelsUnknown
 ├── PortTaken
 ├── SecretUnusable      a certificate, key or token file
 ├── TritonNotInstalled
@@ -46,6 +48,28 @@ class SeedUnusable(StartError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
         super().__init__(f"{path} cannot be used: {reason}; mend or remove it, or choose another --seed-dir")
+
+
+class MountedSeedUnreadable(StartError):
+    """A folder was mounted for its builds, and what is in it cannot be seen."""
+
+    def __init__(self, path: Path, reason: str, user_id: int) -> None:
+        self.path = path
+        super().__init__(
+            f"the mounted builds cannot be used: user {user_id} cannot read {path}: {reason}; let that user read the"
+            " folder and all that is in it (chmod -R a+rX), or mount another one (--mounted-seed-dir; Compose:"
+            " OUTPOST_MODELS)"
+        )
+
+
+class SeedModelsUnknown(StartError):
+    """Models were named that have no build in the folder."""
+
+    def __init__(self, unknown: tuple[str, ...], known: tuple[str, ...], folder: Path) -> None:
+        super().__init__(
+            f"--seed-models names {', '.join(unknown)}, and {folder} has builds of {', '.join(known) or 'no model'};"
+            " name some of these, or none for all of them"
+        )
 
 
 class PortTaken(StartError):
@@ -126,6 +150,6 @@ class SharedMemoryTooSmall(StartError):
         super().__init__(
             f"shared memory has {free_bytes / 2**20:.0f} MiB free, and Triton's backends need"
             f" {needed_bytes / 2**20:.0f}: give the container more (docker run: --shm-size; compose: set"
-            " OUTPOST_SHARED_MEMORY_SIZE, then 'docker compose down' and 'docker volume rm outpost_shared-memory', for"
-            " a volume that exists keeps its size)"
+            " OUTPOST_SHARED_MEMORY_SIZE, then 'docker compose down' and 'docker volume rm' with the name that"
+            " 'docker volume ls --filter name=shared-memory' shows, for a volume that exists keeps its size)"
         )

@@ -18,10 +18,12 @@ from gateway.listeners import require_free
 from gateway.machine import instances_per_build, read_facts, refusal, serving_class
 from gateway.settings import Settings
 from gateway.start_errors import StartError, TritonNotStarted
+from gateway.supervision.configured_seed import seed
 from gateway.supervision.configured_triton import configured_triton
 from gateway.supervision.embedded_triton import EmbeddedTriton
 from gateway.supervision.engine_folder import EngineFolder
 from gateway.supervision.liveness_watch import LivenessWatch, answers
+from gateway.supervision.memory_kills import MemoryKills
 from gateway.supervision.plan_copies import remove_plan_copies
 from gateway.supervision.replaced_instances import ReplacedInstances, serving_generation
 from gateway.supervision.shared_memory_need import needed_bytes, require_shared_memory
@@ -57,16 +59,16 @@ def run(parsed: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _seeded(settings: Settings) -> Iterator[StateFolder]:
     """The state folder, with builds for this machine's class."""
-    for name in ("triton_http_port", "triton_grpc_port", "triton_metrics_port"):
+    for name in ("triton_http_port", "triton_grpc_port"):
         require_free(name, settings.triton_host, getattr(settings, name))
+    require_free("triton_metrics_port", settings.triton_metrics_address, settings.triton_metrics_port)
     state = StateFolder(settings.state_dir, "triton")
     state.open()
     try:
         machine = serving_class(settings, read_facts())
-        seed_dir = settings.chosen_seed_dir
-        copied = state.seed(seed_dir, lambda hardware_class: not refusal(machine, hardware_class))
+        folder, copied = seed(settings, state, lambda hardware_class: not refusal(machine, hardware_class))
         if copied:
-            _LOG.info("builds were put into the state folder", extra={"from": str(seed_dir), "builds": list(copied)})
+            _LOG.info("builds were put into the state folder", extra={"from": str(folder), "builds": list(copied)})
         yield state
     finally:
         state.close()
@@ -79,6 +81,7 @@ async def _run(settings: Settings, state: StateFolder) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     remove_plan_copies(EngineFolder(state.engines).owner)
     await require_shared_memory(triton, _needed_bytes(settings, state))
+    memory_kills = MemoryKills()
     try:
         await triton.start()
     except OSError as error:
@@ -86,7 +89,7 @@ async def _run(settings: Settings, state: StateFolder) -> int:
     _LOG.info("Triton runs", extra={"grpc": f"{settings.triton_host}:{settings.triton_grpc_port}", "pid": triton.pid})
     ended = asyncio.create_task(triton.wait())
     stopped = asyncio.create_task(stop.wait())
-    looking = asyncio.create_task(_end_what_was_replaced(settings, triton))
+    looking = asyncio.create_task(_end_what_was_replaced(settings, triton, memory_kills))
     watching = asyncio.create_task(_end_when_it_hangs(settings, triton))
     await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
@@ -98,7 +101,8 @@ async def _run(settings: Settings, state: StateFolder) -> int:
         await ended
         return 0
     code = ended.result()
-    _LOG.error("Triton ended", extra={"exit_code": code})
+    why = memory_kills.reason() if code == -signal.SIGKILL else ""
+    _LOG.error("Triton ended", extra={"exit_code": code} | ({"reason": why} if why else {}))
     await triton.stop()
     return 128 - code if code < 0 else code or 1
 
@@ -121,11 +125,12 @@ async def _end_when_it_hangs(settings: Settings, triton: EmbeddedTriton) -> None
     await triton.kill()
 
 
-async def _end_what_was_replaced(settings: Settings, triton: EmbeddedTriton) -> None:
+async def _end_what_was_replaced(settings: Settings, triton: EmbeddedTriton, memory_kills: MemoryKills) -> None:
     generation = partial(serving_generation, f"http://{_host(settings)}:{settings.triton_http_port}")
-    replaced = ReplacedInstances(triton.stubs, generation, _end)
+    replaced = ReplacedInstances(triton.stubs, generation, _end, why_dead=memory_kills.reason)
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
+        memory_kills.look()
         await asyncio.to_thread(replaced.look)
 
 

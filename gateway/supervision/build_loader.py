@@ -1,22 +1,22 @@
 """How a build gets into Triton: from our own repository, or in a Triton that somebody else runs."""
 
 import asyncio
-import hashlib
 import logging
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from pydantic import ValidationError
-
-from contracts.build_manifest import MANIFEST_FILE, BuildManifest
-from contracts.engine_cache import PLAN_FILE
+from contracts.build_manifest import MANIFEST_FILE
+from contracts.engine_cache import PLAN_FILE, EngineStatus
 from gateway.errors import TritonRejected
 from gateway.oip import model_config_pb2
+from gateway.supervision.build_files import intact_files
 from gateway.supervision.engine_errors import EngineRefused
 from gateway.supervision.engine_folder import EngineFolder
 from gateway.supervision.plan_copies import OWNER_PARAMETER, remove_plan_copies
 from gateway.triton.control import TritonControl
+from gateway.triton.load_seal import is_sealed, is_what_was_sent, mark_of, sealed
 from gateway.triton.model_config import (
     MachineLimits,
     config_for_machine,
@@ -30,16 +30,16 @@ _LOG = logging.getLogger(__name__)
 _VERSION_FOLDER = "1"
 
 
-class CorruptBuild(ValueError):
-    """A build's files are not what its manifest says."""
-
-    def __init__(self, file: str, fact: str) -> None:
-        self.file = file
-        super().__init__(f"{file} {fact}; install the build again")
-
-
 class BuildLoader(Protocol):
     """Loads builds."""
+
+    async def take_over(self, name: str) -> model_config_pb2.ModelConfig | None:
+        """The config of a build that Triton has already, just as ``load`` would load it; None where it has not."""
+        ...
+
+    async def left_over(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """Builds that an earlier gateway loaded and nobody wants any more."""
+        ...
 
     async def load(self, name: str, *, again: bool) -> model_config_pb2.ModelConfig:
         """Load a build, or a fresh set of its instances (``again``); returns the config that Triton has."""
@@ -50,8 +50,16 @@ class BuildLoader(Protocol):
         ...
 
     def forget(self) -> None:
-        """Triton was restarted: nothing is loaded any more."""
+        """Triton was restarted, or found: what it has is not known."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """What a load call would send: the config, and the plan of a TensorRT build."""
+
+    config: dict[str, Any]
+    plan: EngineStatus | None
 
 
 class LocalBuildLoader:
@@ -62,13 +70,49 @@ class LocalBuildLoader:
         repository: Folder of builds.
         limits: Instances and threads per build.
         engines: Plans of the TensorRT builds.
+        starts_triton: Whether Triton is ours to start, so that after its end the copies of plans are ours to remove.
     """
 
-    def __init__(self, control: TritonControl, repository: Path, limits: MachineLimits, engines: EngineFolder) -> None:
+    def __init__(
+        self,
+        control: TritonControl,
+        repository: Path,
+        limits: MachineLimits,
+        engines: EngineFolder,
+        *,
+        starts_triton: bool,
+    ) -> None:
         self._control = control
         self._repository = repository
         self._limits = limits
         self._engines = engines
+        self._starts_triton = starts_triton
+
+    async def take_over(self, name: str) -> model_config_pb2.ModelConfig | None:
+        """The config of a build that an earlier gateway loaded: of the files that it has now, with the same values.
+
+        Raises:
+            OSError, CorruptBuild, InvalidModelConfig, EngineNotReady: As ``load`` would.
+            TritonRejected: It was unloaded meanwhile.
+            TritonUnavailable: Nobody answered.
+        """
+        if not await self._control.is_ready(name):
+            return None
+        found = await self._control.config(name)
+        if not is_sealed(found):
+            return None
+        wanted = await self._load_of(name, mark_of(found))
+        return found if is_what_was_sent(found, wanted.config) else None
+
+    async def left_over(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """Builds in Triton that carry a gateway's seal and nobody wants any more; what others loaded is not ours.
+
+        Raises:
+            TritonRejected: One was unloaded meanwhile.
+            TritonUnavailable: Nobody answered.
+        """
+        unknown = [each.name for each in await self._control.index() if each.is_ready and each.name not in wanted]
+        return tuple([name for name in unknown if is_sealed(await self._control.config(name))])
 
     async def load(self, name: str, *, again: bool) -> model_config_pb2.ModelConfig:  # noqa: ARG002 - always afresh
         """Check the build's files, then load it; of a TensorRT build, the plan that this machine made of it.
@@ -81,23 +125,29 @@ class LocalBuildLoader:
             TritonRejected: Triton or the backend refuses it.
             TritonUnavailable: Nobody answered.
         """
-        folder = self._repository / name
-        await asyncio.to_thread(require_intact, folder)
-        config = parse_config((folder / "config.pbtxt").read_text())
-        if needs_plan(config):
-            await self._load_plan(name, config)
+        wanted = await self._load_of(name, secrets.token_hex(8))
+        if wanted.plan is None:
+            await self._control.load(name, wanted.config)
         else:
-            await self._control.load(name, config_for_machine(config, self._limits, secrets.token_hex(4)))
+            await self._load_plan(name, wanted.config, wanted.plan)
         return await self._control.config(name)
 
-    async def _load_plan(self, name: str, config: model_config_pb2.ModelConfig) -> None:
-        model = self._repository / name / _VERSION_FOLDER / (config.default_model_filename or "model.onnx")
+    async def _load_of(self, name: str, mark: str) -> _Load:
+        folder = self._repository / name
+        digests = await asyncio.to_thread(intact_files, folder)
+        config = parse_config((folder / "config.pbtxt").read_text())
+        if not needs_plan(config):
+            return _Load(sealed(config_for_machine(config, self._limits, mark), digests), None)
+        model = folder / _VERSION_FOLDER / (config.default_model_filename or "model.onnx")
         status = await asyncio.to_thread(self._engines.ready, name, model)
-        plan = await asyncio.to_thread(self._engines.read_plan, status)
         owned = config_with_plan(config, OWNER_PARAMETER, self._engines.owner)
-        wanted = config_for_machine(owned, self._limits, secrets.token_hex(4))
+        digests[PLAN_FILE] = status.plan_sha256 or ""
+        return _Load(sealed(config_for_machine(owned, self._limits, mark), digests), status)
+
+    async def _load_plan(self, name: str, config: dict[str, Any], status: EngineStatus) -> None:
+        plan = await asyncio.to_thread(self._engines.read_plan, status)
         try:
-            await self._control.load(name, wanted, files={f"{_VERSION_FOLDER}/{PLAN_FILE}": plan})
+            await self._control.load(name, config, files={f"{_VERSION_FOLDER}/{PLAN_FILE}": plan})
         except TritonRejected as error:
             machine = "another machine" if status.facts is None else status.facts.machine
             raise EngineRefused(machine, str(error)) from error
@@ -114,7 +164,9 @@ class LocalBuildLoader:
         return (*times, *self._engines.signature(name))
 
     def forget(self) -> None:
-        """Remove what a Triton that was killed kept of the plans that it was given."""
+        """Remove what a killed Triton of ours kept of the plans that it was given; another's may live and need them."""
+        if not self._starts_triton:
+            return
         removed = remove_plan_copies(self._engines.owner)
         if removed:
             _LOG.info("plans that a killed Triton left behind were removed", extra={"count": removed})
@@ -130,6 +182,19 @@ class RemoteBuildLoader:
     def __init__(self, control: TritonControl) -> None:
         self._control = control
 
+    async def take_over(self, name: str) -> model_config_pb2.ModelConfig | None:
+        """The config of a build that is ready, whoever loaded it.
+
+        Raises:
+            TritonRejected: It was unloaded meanwhile.
+            TritonUnavailable: Nobody answered.
+        """
+        return await self._control.config(name) if await self._control.is_ready(name) else None
+
+    async def left_over(self, _wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """What else is loaded there is somebody else's."""
+        return ()
+
     async def load(self, name: str, *, again: bool) -> model_config_pb2.ModelConfig:
         """Load the build by its own config there, unless it is ready.
 
@@ -139,7 +204,7 @@ class RemoteBuildLoader:
         """
         if again:
             config = await self._control.config(name)
-            await self._control.load(name, config_of_generation(config, secrets.token_hex(4)))
+            await self._control.load(name, config_of_generation(config, secrets.token_hex(8)))
         elif not await self._control.is_ready(name):
             await self._control.load(name, None)
         return await self._control.config(name)
@@ -150,28 +215,3 @@ class RemoteBuildLoader:
 
     def forget(self) -> None:
         """It is somebody else's Triton."""
-
-
-def require_intact(folder: Path) -> None:
-    """Compare a build's files with its manifest; one without a manifest is taken as it is.
-
-    Raises:
-        OSError: A file cannot be read.
-        CorruptBuild: The manifest is malformed or of another build, or a file is missing or differs.
-    """
-    path = folder / MANIFEST_FILE
-    if not path.exists():
-        return
-    try:
-        manifest = BuildManifest.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise CorruptBuild(MANIFEST_FILE, f"is malformed: {error.errors()[0]['msg']}") from error
-    if manifest.build != folder.name:
-        raise CorruptBuild(MANIFEST_FILE, f"is of another build, {manifest.build}")
-    for name, expected in manifest.files.items():
-        file = folder / name
-        if not file.is_file():
-            raise CorruptBuild(name, "is missing")
-        with file.open("rb") as content:
-            if hashlib.file_digest(content, "sha256").hexdigest() != expected:
-                raise CorruptBuild(name, "differs from the manifest")

@@ -26,7 +26,11 @@ def configured_triton(settings: Settings, state: StateFolder, log_file: Path | N
         state.triton,
         log_file,
         TritonPorts(
-            settings.triton_http_port, settings.triton_grpc_port, settings.triton_metrics_port, settings.triton_host
+            settings.triton_http_port,
+            settings.triton_grpc_port,
+            settings.triton_metrics_port,
+            settings.triton_host,
+            settings.triton_metrics_address,
         ),
         state.triton_memory_prefix,
     )

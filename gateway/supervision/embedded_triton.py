@@ -30,6 +30,7 @@ class TritonPorts:
     grpc: int
     metrics: int
     host: str = "127.0.0.1"
+    metrics_host: str = "127.0.0.1"
 
 
 class EmbeddedTriton:
@@ -169,7 +170,7 @@ class EmbeddedTriton:
             f"--http-port={self.ports.http}",
             f"--grpc-address={address}",
             f"--grpc-port={self.ports.grpc}",
-            f"--metrics-address={address}",
+            f"--metrics-address={self.ports.metrics_host}",
             f"--metrics-port={self.ports.metrics}",
             "--exit-timeout-secs=5",
             "--log-warning=true",

@@ -15,7 +15,8 @@ from gateway.catalogue import LoadedBuild
 from gateway.cpu_flags import cpu_flags, precision_reason
 from gateway.errors import GatewayError, TritonUnavailable
 from gateway.oip import model_config_pb2
-from gateway.supervision.build_loader import BuildLoader, CorruptBuild
+from gateway.supervision.build_files import CorruptBuild
+from gateway.supervision.build_loader import BuildLoader
 from gateway.supervision.engine_errors import EngineNotReady
 from gateway.triton.control import TritonControl
 from gateway.triton.model_config import InvalidModelConfig, needs_plan
@@ -31,12 +32,14 @@ class _Kept:
     """What is known of one wanted build.
 
     Attributes:
+        tried: Whether anything was done about it since Triton came up.
         signature: Of the files that were tried last.
         serving_signature: Of the files that serve.
         with_plan: Whether what serves is a TensorRT plan.
     """
 
     loaded: LoadedBuild
+    tried: bool = False
     failures: int = 0
     try_again_at: float = 0.0
     ask_at: float = 0.0
@@ -67,6 +70,7 @@ class ModelKeeper:
         self._refusal = refusal
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
+        self._may_have_left_overs = True
 
     @property
     def builds(self) -> dict[str, LoadedBuild]:
@@ -74,8 +78,9 @@ class ModelKeeper:
         return {name: kept.loaded for name, kept in self._kept.items()}
 
     def forget(self) -> None:
-        """Triton was restarted: nothing is loaded any more."""
+        """Triton was restarted, or found: what it has loaded is not known."""
         self._loader.forget()
+        self._may_have_left_overs = True
         for name in self._kept:
             self._kept[name] = _Kept(LoadedBuild(name=name, ready=False, reason="Triton was restarted"))
 
@@ -92,17 +97,36 @@ class ModelKeeper:
         for name in wanted:
             kept = self._kept.setdefault(name, _Kept(LoadedBuild(name=name, ready=False)))
             await self._ask_whether_still_there(kept)
+            if not kept.tried and await self._take_over(name, kept):
+                await on_change()
+        for name in wanted:  # only then: what is there already answers while others are loaded
+            kept = self._kept[name]
             if self._is_due(kept):
                 await self._load(name, kept, again=kept.loaded.ready)
                 await on_change()
+        await self._unload_unwanted(wanted, on_change)
+
+    async def _unload_unwanted(self, wanted: tuple[str, ...], on_change: Callable[[], Awaitable[None]]) -> None:
         unwanted = [name for name in self._kept if name not in wanted]
         for name in unwanted:
             del self._kept[name]
         if unwanted:
             await on_change()  # no new request goes there from now on; those in work get time to finish
             await asyncio.sleep(_FINISH_SECONDS)
+        if wanted and self._may_have_left_overs:  # where nothing is wanted, active.json may be malformed
+            unwanted += [name for name in await self._left_over(wanted) if name not in unwanted]
+            self._may_have_left_overs = False
         for name in unwanted:
             await self._unload(name)
+
+    async def _left_over(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return await self._loader.left_over(wanted)
+        except TritonUnavailable:
+            raise
+        except GatewayError as error:
+            _LOG.warning("builds of an earlier gateway may stay loaded", extra={"reason": str(error)})
+            return ()
 
     async def _ask_whether_still_there(self, kept: _Kept) -> None:
         """Somebody else may have unloaded it, or restarted a remote Triton between two looks."""
@@ -151,7 +175,26 @@ class ModelKeeper:
             kept = self._kept[name] = _Kept(LoadedBuild(name=name, ready=False, reason="reloading"))
             await self._load(name, kept)
 
+    async def _take_over(self, name: str, kept: _Kept) -> bool:
+        """Keep what an earlier gateway has loaded; anything that stands against it is said by the load that follows."""
+        if self._refusal(BuildName.parse(name).hardware_class):
+            return False
+        began_at, signature = self._clock(), self._loader.signature(name)
+        try:
+            config = await self._loader.take_over(name)
+        except TritonUnavailable:
+            raise
+        except (GatewayError, InvalidModelConfig, CorruptBuild, EngineNotReady, OSError):
+            config = None
+        kept.tried = True
+        if config is None:
+            return False
+        kept.signature = signature
+        self._note_served(name, kept, config, "build taken over", began_at)
+        return True
+
     async def _load(self, name: str, kept: _Kept, *, again: bool = False) -> bool:
+        kept.tried = True
         kept.signature = self._loader.signature(name)
         refused = self._refusal(BuildName.parse(name).hardware_class)
         if refused:
@@ -168,6 +211,12 @@ class ModelKeeper:
         except (GatewayError, InvalidModelConfig, CorruptBuild, OSError) as error:
             await self._failed(name, kept, failure_in_short(str(error)))
             return False
+        self._note_served(name, kept, config, "build loaded", began_at)
+        return True
+
+    def _note_served(
+        self, name: str, kept: _Kept, config: model_config_pb2.ModelConfig, said: str, began_at: float
+    ) -> None:
         card, problem = read_card(config)
         kept.failures = 0
         kept.serving_signature, kept.with_plan = kept.signature, needs_plan(config)
@@ -176,8 +225,7 @@ class ModelKeeper:
             name=name, ready=True, reason=problem, backend=config.backend, precision=precision, card=card
         )
         seconds = round(self._clock() - began_at, 3)
-        _LOG.info("build loaded", extra={"build": name, "seconds": seconds, "backend": config.backend})
-        return True
+        _LOG.info(said, extra={"build": name, "seconds": seconds, "backend": config.backend})
 
     def _refuse(self, name: str, kept: _Kept, reason: str) -> None:
         kept.try_again_at = math.inf  # waiting does not change the machine

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.supervision.child_processes import ChildProcess
-from gateway.supervision.instance_watch import InstanceWatch
+from gateway.supervision.instance_watch import BrokenInstance, InstanceWatch
 
 _LOG = logging.getLogger(__name__)
 _FINISH_SECONDS = 2.0
@@ -34,6 +34,7 @@ class ReplacedInstances:
         generation: The mark of the load that serves a model; empty where Triton does not say.
         end: Kills a process.
         clock: Monotonic seconds.
+        why_dead: Why a process that was just found dead may have died; empty where that is not known.
     """
 
     def __init__(
@@ -42,17 +43,20 @@ class ReplacedInstances:
         generation: Callable[[str], str],
         end: Callable[[int], None],
         clock: Callable[[], float] = time.monotonic,
+        why_dead: Callable[[], str] = lambda: "",
     ) -> None:
         self._stubs = stubs
         self._generation = generation
         self._end = end
         self._clock = clock
+        self._why_dead = why_dead
         self._watch = InstanceWatch()
         self._old: dict[str, _OldSet] = {}
 
     def look(self) -> None:
         """Note sets with a dead process; end those that another load has replaced a while ago. Once a second."""
         for broken in self._watch.look(self._stubs()):
+            self._say(broken)
             if "stopped" in broken.reason:
                 self._end(broken.pid)  # its requests fail instead of waiting
             old = self._old.get(broken.model)
@@ -61,11 +65,15 @@ class ReplacedInstances:
             if broken.model not in self._old:
                 pids = self._watch.instances_of(broken.model)
                 self._old[broken.model] = _OldSet(pids, self._generation(broken.model))
-                _LOG.warning("an instance was lost", extra={"build": broken.model, "reason": broken.reason})
         for model, old in list(self._old.items()):
             if self._is_replaced(model, old):
                 self._end_all(old.pids)
                 del self._old[model]
+
+    def _say(self, broken: BrokenInstance) -> None:
+        why = self._why_dead() if "died" in broken.reason else ""
+        reason = f"{broken.reason}: {why}" if why else broken.reason
+        _LOG.warning("an instance was lost", extra={"build": broken.model, "reason": reason})
 
     def _is_replaced(self, model: str, old: _OldSet) -> bool:
         if old.replaced_at is None and self._generation(model) not in ("", old.generation):

@@ -15,7 +15,7 @@ from contracts.active_models import ActiveModel, ActiveModels, Alias, Cascade
 from contracts.build_name import BuildName, InvalidBuildName
 from contracts.engine_cache import ENGINES_FOLDER
 from gateway.atomic_file import sync_folder, write_atomically
-from gateway.start_errors import SeedUnusable, StateFolderInUse, StateFolderUnusable
+from gateway.start_errors import SeedModelsUnknown, SeedUnusable, StateFolderInUse, StateFolderUnusable
 from gateway.supervision.seed_copy import copy_seed, readable
 
 CASCADES_FILE = "cascades.json"
@@ -83,7 +83,9 @@ class StateFolder:
             self._lock.close()
             self._lock = None
 
-    def seed(self, seed_dir: Path, accepts: Callable[[str], bool] = lambda _: True) -> tuple[str, ...]:
+    def seed(
+        self, seed_dir: Path, accepts: Callable[[str], bool] = lambda _: True, models: tuple[str, ...] = ()
+    ) -> tuple[str, ...]:
         """Copy the shipped builds that are missing; on the first start, make each model's newest build its stable.
 
         The cascades that ship with them (``cascades.json``) are taken over where both their models are there.
@@ -91,6 +93,7 @@ class StateFolder:
         Args:
             seed_dir: Folder of builds.
             accepts: Whether builds for a hardware class run here; only such are made anybody's stable.
+            models: Those whose builds are copied; none: all.
 
         Returns:
             The builds copied.
@@ -98,11 +101,12 @@ class StateFolder:
         Raises:
             StateFolderUnusable: It cannot be written (disk full); nothing half-copied stays.
             SeedUnusable: A file of ``seed_dir`` cannot be read, or ``cascades.json`` is malformed.
+            SeedModelsUnknown: One of ``models`` has no build there.
         """
+        builds = builds_of(models, seed_builds(seed_dir), seed_dir) if models else seed_builds(seed_dir)
         try:
-            copied = tuple(name for name in seed_builds(seed_dir) if self._copy_build(seed_dir / name))
-            if not self.active_file.exists() and seed_builds(seed_dir):
-                builds = seed_builds(seed_dir)
+            copied = tuple(name for name in builds if self._copy_build(seed_dir / name))
+            if not self.active_file.exists() and builds:
                 on_gpu = {name for name in builds if is_on_tensorrt(seed_dir / name)}
                 active = first_choice(builds, seed_cascades(seed_dir), accepts, on_gpu.__contains__)
                 write_atomically(self.active_file, active.model_dump_json(indent=2))
@@ -144,6 +148,24 @@ def seed_builds(seed_dir: Path) -> tuple[str, ...]:
         if is_build:
             names.append((name.model, [int(part) for part in name.version.split(".")], path.name))
     return tuple(entry[-1] for entry in sorted(names))
+
+
+def builds_of(models: tuple[str, ...], builds: tuple[str, ...], seed_dir: Path) -> tuple[str, ...]:
+    """The builds of some models.
+
+    Args:
+        models: Their names.
+        builds: Of ``seed_dir``.
+        seed_dir: For the error.
+
+    Raises:
+        SeedModelsUnknown: One of the models has none.
+    """
+    known = tuple(dict.fromkeys(BuildName.parse(build).model for build in builds))
+    unknown = tuple(model for model in models if model not in known)
+    if unknown:
+        raise SeedModelsUnknown(unknown, known, seed_dir)
+    return tuple(build for build in builds if BuildName.parse(build).model in models)
 
 
 def seed_cascades(seed_dir: Path) -> dict[str, Cascade]:

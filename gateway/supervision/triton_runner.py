@@ -7,12 +7,14 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from gateway.start_errors import TritonNotStarted
 from gateway.supervision.child_processes import processes
 from gateway.supervision.embedded_triton import EmbeddedTriton
 from gateway.supervision.instance_watch import BrokenInstance, InstanceWatch
+from gateway.supervision.memory_kills import MemoryKills
 from gateway.triton.control import TritonControl
 
 _LOG = logging.getLogger(__name__)
@@ -69,14 +71,20 @@ class EmbeddedRunner:
     Args:
         triton: The child process.
         control: To see when it answers.
+        memory_kills: To tell why a process was killed.
         clock: Monotonic seconds.
     """
 
     def __init__(
-        self, triton: EmbeddedTriton, control: TritonControl, clock: Callable[[], float] = time.monotonic
+        self,
+        triton: EmbeddedTriton,
+        control: TritonControl,
+        memory_kills: MemoryKills,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._triton = triton
         self._control = control
+        self._memory_kills = memory_kills
         self._clock = clock
         self._watch = InstanceWatch()
         self._failures = 0
@@ -99,7 +107,9 @@ class EmbeddedRunner:
                 _LOG.info("Triton is up", extra={"pid": self._triton.pid, "port": self._triton.ports.grpc})
                 return
             self._failures += 1
-            _LOG.error("Triton does not start", extra={"exit_code": self._triton.exit_code})
+            code = self._triton.exit_code
+            why = self._why_killed(code) or "its log has its own words"
+            _LOG.error("Triton does not start", extra={"exit_code": code, "reason": why})
 
     async def start_once(self) -> None:
         """The first start: a failure is the operator's to mend.
@@ -131,7 +141,11 @@ class EmbeddedRunner:
         steady = self._clock() - self._triton.started_at >= _STEADY_SECONDS
         self._failures = 0 if steady else self._failures + 1
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"code {code}"
-        return f"the process ended with {how}; it is being restarted"
+        why = self._why_killed(code)
+        return f"the process ended with {how}{f' ({why})' if why else ''}; it is being restarted"
+
+    def _why_killed(self, exit_code: int | None) -> str:
+        return self._memory_kills.reason() if exit_code == -signal.SIGKILL else ""
 
     def expect_new_instances(self) -> None:
         """Look for new processes at the next look."""
@@ -143,6 +157,7 @@ class EmbeddedRunner:
         The children that are known are looked at each time, new ones are looked for now and then: for that, every
         thread of the server has to be asked.
         """
+        self._memory_kills.look()
         if self._clock() >= self._scan_at:
             self._scan_at = self._clock() + _SCAN_SECONDS
             broken = self._watch.look(self._triton.stubs())
@@ -151,7 +166,11 @@ class EmbeddedRunner:
         for instance in broken:
             if "stopped" in instance.reason:
                 _kill(instance.pid)
-        return broken
+        return tuple(self._explained(instance) for instance in broken)
+
+    def _explained(self, instance: BrokenInstance) -> BrokenInstance:
+        why = self._memory_kills.reason() if "died" in instance.reason else ""
+        return replace(instance, reason=f"{instance.reason}: {why}") if why else instance
 
     def instances_of(self, model: str) -> tuple[int, ...]:
         """Processes of a model's instances, as far as they were looked at."""

@@ -17,6 +17,11 @@ class IndexEntry:
     state: str
     reason: str
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is loaded."""
+        return self.state == "READY"
+
 
 class TritonControl:
     """Triton's model repository extension.

@@ -1,7 +1,7 @@
 """Triton's model config: from ``config.pbtxt`` to the JSON that a load call takes, with this machine's values. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from google.protobuf import json_format, text_format
 
@@ -60,9 +60,7 @@ def config_with_plan(
     return changed
 
 
-def config_for_machine(
-    config: model_config_pb2.ModelConfig, limits: MachineLimits, generation: str
-) -> Mapping[str, object]:
+def config_for_machine(config: model_config_pb2.ModelConfig, limits: MachineLimits, generation: str) -> dict[str, Any]:
     """The config with this machine's instances and threads.
 
     Only builds of our own backends that leave the number of instances open are changed: they name no instance group,
@@ -85,7 +83,7 @@ def _leaves_count_open(group: model_config_pb2.ModelInstanceGroup) -> bool:
     return group.count == 0 and group.kind in (group.KIND_AUTO, group.KIND_CPU) and not group.gpus
 
 
-def config_of_generation(config: model_config_pb2.ModelConfig, generation: str) -> Mapping[str, object]:
+def config_of_generation(config: model_config_pb2.ModelConfig, generation: str) -> dict[str, Any]:
     """The config with a mark of its own, as a load call takes it.
 
     A load with another value makes Triton load a fresh set of instances while the old set serves, which is how a set
@@ -94,5 +92,5 @@ def config_of_generation(config: model_config_pb2.ModelConfig, generation: str) 
     changed = model_config_pb2.ModelConfig()
     changed.CopyFrom(config)
     changed.parameters[GENERATION_PARAMETER].string_value = generation
-    result: dict[str, object] = json_format.MessageToDict(changed, preserving_proto_field_name=True)
+    result: dict[str, Any] = json_format.MessageToDict(changed, preserving_proto_field_name=True)
     return result

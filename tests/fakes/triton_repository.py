@@ -1,4 +1,7 @@
-"""Triton's repository calls on a loopback port: it takes every load, or refuses them with one sentence."""
+"""Triton's repository calls on a loopback port: it takes every load, or refuses them with one sentence.
+
+Like the real one it gives a config back as it was sent, with defaults of its own.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,11 +21,13 @@ class TritonRepository(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: 
     refusal: Why loads fail; empty where they do not.
     loads: What was asked, in order.
     serves: The load that serves, by model: a refused one leaves what was there.
+    unloads: Models that were unloaded, in order.
     """
 
     refusal: str = ""
     serves: dict[str, service_pb2.RepositoryModelLoadRequest] = field(default_factory=dict)
     loads: list[service_pb2.RepositoryModelLoadRequest] = field(default_factory=list)
+    unloads: list[str] = field(default_factory=list)
 
     async def RepositoryModelLoad(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name in the protocol
         self.loads.append(request)
@@ -35,9 +40,26 @@ class TritonRepository(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: 
         return service_pb2.ModelReadyResponse(ready=request.name in self.serves)
 
     async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name in the protocol
-        config = model_config_pb2.ModelConfig()
-        json_format.Parse(self.serves[request.name].parameters["config"].string_param, config)
+        config = model_config_pb2.ModelConfig(name=request.name)
+        sent = self.serves[request.name].parameters["config"].string_param
+        if sent:  # else it is the file's, which is out of sight
+            json_format.Parse(sent, config)
+        config.version_policy.latest.num_versions = 1
+        for number, group in enumerate(config.instance_group):
+            group.name = group.name or f"{request.name}_{number}"
         return service_pb2.ModelConfigResponse(config=config)
+
+    async def RepositoryIndex(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name in the protocol
+        answer = service_pb2.RepositoryIndexResponse()
+        for name in self.serves:
+            answer.models.add(name=name, version="1", state="READY")
+        answer.models.add(name="there-1.0.0_x86-cpu")  # in the folder, and not loaded
+        return answer
+
+    async def RepositoryModelUnload(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name in the protocol
+        self.unloads.append(request.model_name)
+        self.serves.pop(request.model_name, None)
+        return service_pb2.RepositoryModelUnloadResponse()
 
 
 @asynccontextmanager

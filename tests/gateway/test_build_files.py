@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from contracts.build_manifest import BuildManifest
-from gateway.supervision.build_loader import CorruptBuild, require_intact
+from gateway.supervision.build_files import CorruptBuild, intact_files
 
 NAME = "defects-1.0.0_x86-cpu"
 
@@ -20,31 +20,34 @@ def build(tmp_path: Path) -> Path:
     return folder
 
 
+FILES = {"config.pbtxt": sha256(b"name").hexdigest(), "1/model.onnx": sha256(b"weights").hexdigest()}
+
+
 def test_an_intact_build_passes(build: Path) -> None:
-    require_intact(build)
+    assert intact_files(build) == FILES
 
 
 def test_one_without_a_manifest_is_taken_as_it_is(build: Path) -> None:
     (build / "manifest.json").unlink()
-    require_intact(build)
+    assert intact_files(build) == FILES
 
 
 def test_a_changed_file_is_named(build: Path) -> None:
     (build / "1" / "model.onnx").write_bytes(b"weighty")
     with pytest.raises(CorruptBuild, match=r"1/model\.onnx differs from the manifest; install the build again"):
-        require_intact(build)
+        intact_files(build)
 
 
 def test_a_missing_file_is_named(build: Path) -> None:
     (build / "config.pbtxt").unlink()
     with pytest.raises(CorruptBuild, match=r"config\.pbtxt is missing"):
-        require_intact(build)
+        intact_files(build)
 
 
 def test_a_manifest_of_another_build_or_none_at_all(build: Path) -> None:
     (build / "manifest.json").write_text(BuildManifest(build="other-1.0.0_x86-cpu", files={}).model_dump_json())
     with pytest.raises(CorruptBuild, match="is of another build"):
-        require_intact(build)
+        intact_files(build)
     (build / "manifest.json").write_text("{}")
     with pytest.raises(CorruptBuild, match="is malformed"):
-        require_intact(build)
+        intact_files(build)

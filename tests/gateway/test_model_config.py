@@ -28,11 +28,11 @@ def test_a_build_of_ours_gets_this_machine_s_values() -> None:
 )
 def test_a_group_without_a_count_gets_this_machine_s(groups: str, counts: list[int]) -> None:
     config = config_for_machine(parse_config(f"{TEXT} {groups}"), LIMITS, "g1")
-    assert [(group["kind"], group["count"]) for group in config["instance_group"]] == [  # type: ignore[attr-defined]
+    assert [(group["kind"], group["count"]) for group in config["instance_group"]] == [
         ("KIND_CPU", count) for count in counts
     ]
     assert "dynamic_batching" not in config
-    assert config["parameters"]["intra_op_thread_count"] == {"string_value": "2"}  # type: ignore[index]
+    assert config["parameters"]["intra_op_thread_count"] == {"string_value": "2"}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import json
+import logging
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -19,8 +20,9 @@ class FakeTriton:
         self.generation = "first"
         self.seconds = 0.0
         self.ended: list[int] = []
+        self.why_dead = ""
         self.replaced = ReplacedInstances(
-            self.stubs, lambda _: self.generation, self.ended.append, lambda: self.seconds
+            self.stubs, lambda _: self.generation, self.ended.append, lambda: self.seconds, lambda: self.why_dead
         )
 
     def stubs(self) -> tuple[ChildProcess, ...]:
@@ -99,6 +101,27 @@ def test_a_load_of_a_set_without_a_dead_process_is_tritons_own_affair(triton: Fa
 def test_a_stopped_process_is_ended_at_once(triton: FakeTriton) -> None:
     triton.states[2] = "T"
     assert triton.look_at(1.0) == [2]
+
+
+def test_each_loss_is_said_and_why_where_that_is_known(triton: FakeTriton, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "gateway.supervision.replaced_instances"):
+        triton.states[1] = "Z"
+        triton.look_at(1.0)
+        triton.why_dead = "killed for lack of memory"
+        triton.states[2] = "Z"
+        triton.look_at(2.0)
+    assert [(record.getMessage(), vars(record)["build"], vars(record)["reason"]) for record in caplog.records] == [
+        ("an instance was lost", MODEL, "backend process 1 died"),
+        ("an instance was lost", MODEL, "backend process 2 died: killed for lack of memory"),
+    ]
+
+
+def test_a_stopped_process_did_not_lack_memory(triton: FakeTriton, caplog: pytest.LogCaptureFixture) -> None:
+    triton.why_dead = "killed for lack of memory"
+    triton.states[2] = "T"
+    with caplog.at_level(logging.WARNING, "gateway.supervision.replaced_instances"):
+        triton.look_at(1.0)
+    assert [vars(record)["reason"] for record in caplog.records] == ["backend process 2 was stopped"]
 
 
 class _Config(BaseHTTPRequestHandler):

@@ -1,22 +1,9 @@
 """What settings say together."""
 
-from pathlib import Path
-
 import pytest
+from pydantic import ValidationError
 
 from gateway.settings import Settings
-
-
-def test_a_mounted_folder_seeds_only_where_it_holds_builds(tmp_path: Path) -> None:
-    mounted, own = tmp_path / "models", tmp_path / "own"
-    settings = Settings(mounted_seed_dir=mounted, seed_dir=own)
-    assert settings.chosen_seed_dir == own
-    (mounted / "not-a-build").mkdir(parents=True)
-    assert settings.chosen_seed_dir == own
-    (mounted / "parts-1.0.0_x86-cpu").mkdir()
-    (mounted / "parts-1.0.0_x86-cpu" / "config.pbtxt").touch()
-    assert settings.chosen_seed_dir == mounted
-    assert Settings(seed_dir=own).chosen_seed_dir == own
 
 
 def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +18,16 @@ def test_only_a_triton_elsewhere_is_out_of_sight() -> None:
     assert Settings().on_this_machine
     assert not Settings(triton="grpc://h:1").on_this_machine
     assert Settings(triton="grpc://h:1", triton_shares_state=True).on_this_machine
+
+
+def test_tritons_metrics_listen_where_its_other_ports_do_unless_told_otherwise() -> None:
+    assert Settings(triton_host="10.0.0.7").triton_metrics_address == "10.0.0.7"
+    elsewhere = Settings(triton_metrics_host="0.0.0.0")
+    assert (elsewhere.triton_host, elsewhere.triton_metrics_address) == ("127.0.0.1", "0.0.0.0")
+
+
+def test_models_to_seed_are_names_with_commas() -> None:
+    assert Settings().seed_model_names == ()
+    assert Settings(seed_models="defects,defects-cloud").seed_model_names == ("defects", "defects-cloud")
+    with pytest.raises(ValidationError, match="seed_models"):
+        Settings(seed_models="defects, parts")

@@ -75,7 +75,7 @@ async def test_too_little_is_refused_with_what_to_do(triton: EmbeddedTriton) -> 
     said = str(caught.value)
     assert "shared memory has 8 MiB free, and Triton's backends need 12:" in said
     assert "set OUTPOST_SHARED_MEMORY_SIZE, then 'docker compose down' and" in said
-    assert "'docker volume rm outpost_shared-memory'" in said
+    assert "'docker volume rm' with the name that 'docker volume ls --filter name=shared-memory' shows" in said
 
 
 def test_free_is_what_may_be_written() -> None:

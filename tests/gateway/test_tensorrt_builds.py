@@ -41,7 +41,8 @@ class Device:
         self.repository = state / "repository"
         self.connection = TritonConnection(address)
         control = TritonControl(self.connection)
-        loader = LocalBuildLoader(control, self.repository, MachineLimits(2, 1), EngineFolder(self.engines))
+        engines = EngineFolder(self.engines)
+        loader = LocalBuildLoader(control, self.repository, MachineLimits(2, 1), engines, starts_triton=True)
         self.keeper = ModelKeeper(control, loader, lambda _: "", lambda: self.now)
         (self.engines / "status").mkdir(parents=True)
         self.add(BUILD, CONFIG)

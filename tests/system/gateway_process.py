@@ -105,7 +105,7 @@ class GatewayProcess:
         return f"127.0.0.1:{self.ports['triton_grpc']}"
 
     def log(self) -> str:
-        return self.log_file.read_text()[-6000:]
+        return self.log_file.read_text(errors="replace")[-6000:]
 
     def status(self) -> dict[str, Any]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['admin']}/status", timeout=5.0) as answer:

@@ -92,6 +92,15 @@ def test_every_query_of_a_dashboard_has_data(path: Path, demo: GatewayProcess, w
     require_choices(watched, dashboard)
 
 
+def test_the_panel_of_engines_shows_each_build_that_is_not_being_made(
+    demo: GatewayProcess, watched: PrometheusProcess
+) -> None:
+    panels = read(GRAFANA / "dashboards" / "outpost-model-quality.json")["panels"]
+    (query,) = queries({"panels": [each for each in panels if each["title"].startswith("Engines")]})
+    shown = {each["metric"]["build"]: float(each["value"][1]) for each in watched.query(query.expression)}
+    assert shown == dict.fromkeys(demo.status()["builds"], 0.0)
+
+
 def test_a_cascade_spares_its_detector_work_and_the_panel_shows_it(
     demo: GatewayProcess, watched: PrometheusProcess
 ) -> None:

@@ -178,13 +178,20 @@ def test_the_device_agent_is_asked_where_it_answers() -> None:
 
 
 @pytest.mark.parametrize("folder", SERVING)
-def test_nobody_outside_of_the_pod_reaches_triton(folder: str) -> None:
+def test_nobody_outside_of_the_pod_reaches_what_loads_models(folder: str) -> None:
     triton, serving = containers(folder)["triton"], containers(folder)["gateway"]
     bound = settings_of("triton", triton)
     assert bound.triton_host == "127.0.0.1"
     assert settings_of("gateway", serving).triton == f"grpc://127.0.0.1:{bound.triton_grpc_port}"
     assert triton["livenessProbe"]["exec"]["command"][-2] == str(bound.triton_http_port)
-    assert "ports" not in triton
+
+
+@pytest.mark.parametrize("folder", SERVING)
+def test_prometheus_reaches_tritons_metrics(folder: str) -> None:
+    triton = containers(folder)["triton"]
+    bound = settings_of("triton", triton)
+    assert bound.triton_metrics_address == "0.0.0.0"
+    assert container_ports(triton) == {"triton-metrics": bound.triton_metrics_port}
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -192,13 +199,15 @@ def test_the_network_policy_opens_what_is_declared_and_no_more(folder: str) -> N
     (policy,) = of_kind(folder, "NetworkPolicy")
     assert set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"}
     assert policy["spec"]["egress"] == []
-    declared = set().union(*(container_ports(each) for each in containers(folder).values()))
-    opened: dict[str, Any] = {}
+    # not every cluster finds the named ports of sidecars
+    sidecars = {number for each in pod(folder).get("initContainers", ()) for number in container_ports(each).values()}
+    declared = sidecars.union(*(container_ports(each) for each in pod(folder)["containers"]))
+    opened: dict[str | int, Any] = {}
     for rule in policy["spec"]["ingress"]:
         opened |= {each["port"]: rule.get("from") for each in rule["ports"]}
     assert set(opened) == declared
     watching = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
-    assert opened == {port: watching if port == "metrics" else None for port in declared}
+    assert opened == {port: watching if port in {"metrics", *sidecars} else None for port in declared}
 
 
 @pytest.mark.parametrize("folder", SERVING)
@@ -310,7 +319,8 @@ def test_prometheus_jobs_are_those_that_the_rules_ask_for() -> None:
         each["job_name"]: each for each in yaml.safe_load((SHIPPED / "prometheus.yaml").read_text())["scrape_configs"]
     }
     alone = yaml.safe_load((SHIPPED.parent / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
-    assert set(jobs) < {each["job_name"] for each in alone}
-    for name, folder in (("gateway", "base"), ("device-agent", DEVICE)):
+    assert set(jobs) == {each["job_name"] for each in alone}
+    for name, folder in (("gateway", "base"), ("triton", "base"), ("device-agent", DEVICE)):
         (namespace,) = of_kind(folder, "Namespace")
         assert jobs[name]["kubernetes_sd_configs"][0]["namespaces"]["names"] == [namespace["metadata"]["name"]]
+        assert jobs[name]["relabel_configs"][0]["regex"] in container_ports(containers(folder)[name])

@@ -24,8 +24,9 @@ POD = {
     "__meta_kubernetes_pod_name": "outpost-0",
     "__meta_kubernetes_pod_node_name": "line-3",
     "__meta_kubernetes_pod_phase": "Running",
-    "__meta_kubernetes_pod_container_port_name": "metrics",
 }
+ENDED = {"__meta_kubernetes_pod_phase": "Succeeded"}
+PORT_NAME = "__meta_kubernetes_pod_container_port_name"
 
 
 def test_the_gateway_answers_its_probes(gateway: GatewayProcess) -> None:
@@ -70,15 +71,23 @@ def test_tritons_probe_tells_a_live_one_from_one_that_is_gone_or_hangs(gateway: 
         assert ask_triton(silent.getsockname()[1]) != 0
 
 
-def discovered(port: int) -> Manifest:
-    """The shipped jobs; this Prometheus may know no clusters, so it is told what a cluster would say of its pods."""
+def target(port_name: str, port: int, **told: str) -> Manifest:
+    return {"targets": [f"127.0.0.1:{port}"], "labels": POD | {PORT_NAME: port_name} | told}
+
+
+def discovered(ports: dict[str, int]) -> Manifest:
+    """The shipped jobs; this Prometheus may know no clusters, so it is told what a cluster would say of its pods.
+
+    Args:
+        ports: What listens on loopback, by the name of the pod's port.
+    """
     config: Manifest = yaml.safe_load((SHIPPED / "prometheus.yaml").read_text())
     for job in config["scrape_configs"]:
         assert job.pop("kubernetes_sd_configs")[0]["role"] == "pod"
         job["static_configs"] = [
-            {"targets": [f"127.0.0.1:{port}"], "labels": POD},
-            {"targets": ["127.0.0.1:1"], "labels": POD | {"__meta_kubernetes_pod_container_port_name": "http"}},
-            {"targets": ["127.0.0.1:2"], "labels": POD | {"__meta_kubernetes_pod_phase": "Succeeded"}},
+            *(target(name, number) for name, number in ports.items()),
+            target("http", 1),
+            *(target(name, 2, **ENDED) for name in ports),
         ]
     return config | {"global": {"scrape_interval": "500ms"}}
 
@@ -102,16 +111,19 @@ def test_the_autoscalers_metric_reaches_it(gateway: GatewayProcess, tmp_path: Pa
     name = autoscaler["spec"]["metrics"][0]["pods"]["metric"]["name"]
     assert f"\n{name} " in gateway.metrics()
     config = tmp_path / "prometheus.yml"
-    config.write_text(yaml.safe_dump(discovered(gateway.ports["metrics"])))
+    ports = {"metrics": gateway.ports["metrics"], "triton-metrics": gateway.ports["triton_metrics"]}
+    config.write_text(yaml.safe_dump(discovered(ports)))
     (label,) = (label for label, each in rule["resources"]["overrides"].items() if each["resource"] == "pod")
     with running_prometheus(config, tmp_path) as asked:
-        wait_for(lambda: len(asked.query("up == 1")) == 2, 60, lambda: str(asked.query("up")))
+        wait_for(lambda: len(asked.query("up == 1")) == 3, 60, lambda: str(asked.query("up")))
         (answer,) = asked.query(adapter_query(rule, label))
         assert answer["metric"] == {"pod": "outpost-0"}
         assert float(answer["value"][1]) >= 0
         watched = sorted((each["job"], each["instance"]) for each in asked.targets())
         (series, *_) = asked.query(rule["seriesQuery"])
-    address = f"127.0.0.1:{gateway.ports['metrics']}"
-    assert watched == [("device-agent", address), ("gateway", address)]
+        (of_triton,) = {each["metric"]["pod"] for each in asked.query("nv_inference_count")}
+    address, of_tritons = (f"127.0.0.1:{port}" for port in ports.values())
+    assert watched == [("device-agent", address), ("gateway", address), ("triton", of_tritons)]
+    assert of_triton == "outpost-0"
     assert set(rule["resources"]["overrides"]) <= set(series["metric"])
     assert series["metric"]["node"] == "line-3"

@@ -54,6 +54,12 @@ def test_a_state_folder_that_cannot_be_written(tmp_path: Path) -> None:
     assert "cannot be used" in ended.stderr
 
 
+def test_models_that_are_not_shipped_are_named(tmp_path: Path, seed_dir: Path) -> None:
+    ended = serve(tmp_path, f"--seed-dir={seed_dir}", "--seed-models=cats")
+    assert ended.returncode == 2
+    assert f"--seed-models names cats, and {seed_dir} has builds of" in ended.stderr
+
+
 def test_a_disk_without_room_leaves_nothing_half_written(tmp_path: Path, seed_dir: Path) -> None:
     def one_kilobyte_for_each_file() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))

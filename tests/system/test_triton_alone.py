@@ -1,8 +1,11 @@
 """``outpost-gateway triton`` beside a gateway that shares its state folder, as in two containers."""
 
+import json
 import os
+import shutil
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import tritonclient.grpc
 from contracts.active_models import ActiveModels
 from gateway.frame_memory import SHARED_MEMORY_DIR
 from gateway.supervision.child_processes import children_of
+from gateway.supervision.instance_watch import model_of
 from gateway.supervision.state_folder import StateFolder
 from tests.system.gateway_process import GatewayProcess, TritonProcess, wait_for
 from tests.system.small_builds import brightness_detector, card, write_build
@@ -166,6 +170,123 @@ def test_triton_forgets_the_memory_of_a_killed_worker(triton: TritonProcess, gre
         assert [is_answered(gateway, grey_jpeg) for _ in range(10)] == [True] * 10
     finally:
         gateway.close()
+
+
+def backends(triton: TritonProcess) -> dict[int, str]:
+    """The backend processes that live, and the build of each."""
+    alive = (child for child in children_of(triton.server().pid) if child.state != "Z")
+    return {child.pid: model for child in alive if (model := model_of(child.command))}
+
+
+def backends_of(triton: TritonProcess, build: str) -> set[int]:
+    return {pid for pid, known in backends(triton).items() if known == build}
+
+
+def records_of(gateway: GatewayProcess, message: str) -> list[str]:
+    """The builds that a line of its log is about."""
+    lines = [json.loads(line) for line in gateway.log_file.read_text().splitlines() if line.startswith("{")]
+    return [line["build"] for line in lines if line["message"] == message]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_gateway_that_is_started_again_keeps_what_triton_serves(
+    triton: TritonProcess, grey_jpeg: bytes, workers: int
+) -> None:
+    gateway = gateway_of(triton, probe_seconds=0, workers=workers)
+    gateway.start()
+    try:
+        gateway.wait_until_ready()
+        before = backends(triton)
+        loaded = records_of(gateway, "build loaded")
+        assert sorted(loaded) == sorted(set(before.values()))
+        for end in (gateway.kill, gateway.stop):
+            end()
+            gateway.log_file.unlink()
+            gateway.start()
+            gateway.wait_until_ready()
+            assert [is_answered(gateway, grey_jpeg) for _ in range(5)] == [True] * 5
+            assert (records_of(gateway, "build taken over"), records_of(gateway, "build loaded")) == (loaded, [])
+            assert backends(triton) == before
+            assert [worker["shared_memory"] for worker in gateway.status()["workers"]] == [True] * workers
+    finally:
+        gateway.close()
+
+
+def test_a_gateway_that_is_started_again_loads_what_is_not_as_it_should_be(
+    triton: TritonProcess, gateway: GatewayProcess, grey_jpeg: bytes
+) -> None:
+    tiny = "tiny-1.0.0_x86-cpu"
+
+    def started_again(**settings: object) -> GatewayProcess:
+        nonlocal gateway
+        gateway.close()
+        gateway.log_file.unlink()
+        gateway = gateway_of(triton, probe_seconds=0, **settings)
+        gateway.start()
+        gateway.wait_until_ready()
+        assert is_answered(gateway, grey_jpeg)
+        return gateway
+
+    gateway.wait_until_ready()
+    every = sorted(set(backends(triton).values()))
+    gateway.kill()
+    shutil.rmtree(triton.state_dir / "repository" / tiny)
+    write_build(triton.state_dir / "repository", card("tiny"), brightness_detector(score=0.8).SerializeToString())
+    assert records_of(started_again(), "build loaded") == [tiny]
+    gateway.kill()
+    with tritonclient.grpc.InferenceServerClient(triton.triton_address) as client:
+        config = client.get_model_config(tiny, as_json=True)["config"]
+        config["instance_group"][0]["count"] += 1
+        client.load_model(tiny, config=json.dumps(config))
+    assert records_of(started_again(), "build loaded") == [tiny]
+    more = gateway.status()["machine"]["instances_per_build"] + 1
+    assert sorted(records_of(started_again(instances=more), "build loaded")) == every
+    wait_for(lambda: len(backends_of(triton, tiny)) == more, 20.0, lambda: str(backends(triton)))
+    gateway.kill()
+    assert triton.stop() == 0
+    triton.start()
+    triton.wait_until_live()
+    assert sorted(records_of(started_again(instances=more), "build loaded")) == every
+    gateway.close()
+
+
+@pytest.mark.parametrize("probe_seconds", [0, 10], ids=["by-a-request", "by-a-probe"])
+def test_backends_that_died_while_no_gateway_was_there_are_replaced(
+    triton: TritonProcess, grey_jpeg: bytes, probe_seconds: int
+) -> None:
+    gateway = gateway_of(triton, probe_seconds=probe_seconds)
+    gateway.start()
+    try:
+        gateway.wait_until_ready()
+        before = backends_of(triton, "tiny-1.0.0_x86-cpu")
+        gateway.kill()
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not backends_of(triton, "tiny-1.0.0_x86-cpu"), 10.0)
+        gateway.start()
+        gateway.wait_until_serving("tiny")
+        if not probe_seconds:
+            assert is_answered(gateway, grey_jpeg)  # a second later, but not with an error
+        wait_for(lambda: len(backends_of(triton, "tiny-1.0.0_x86-cpu")) == len(before), 30.0, gateway.log)
+        assert [is_answered(gateway, grey_jpeg) for _ in range(5)] == [True] * 5
+    finally:
+        gateway.close()
+
+
+def test_a_build_that_is_not_wanted_any_more_is_unloaded_by_the_next_gateway(
+    triton: TritonProcess, gateway: GatewayProcess
+) -> None:
+    gateway.wait_until_ready()
+    gateway.kill()
+    file = triton.state_dir / "active.json"
+    active = ActiveModels.model_validate_json(file.read_bytes())
+    kept = {alias: model for alias, model in active.models.items() if alias != "nan"}
+    file.write_text(active.model_copy(update={"models": kept}).model_dump_json())
+    before = Counter(backends(triton).values())
+    gateway.start()
+    gateway.wait_until_ready()
+    del before["nan-1.0.0_x86-cpu"]
+    wait_for(lambda: Counter(backends(triton).values()) == before, 20.0, lambda: str(backends(triton)))
 
 
 def test_a_triton_that_hangs_is_ended_for_the_restart_policy_to_start_it_again(triton: TritonProcess) -> None:

@@ -161,6 +161,17 @@ def test_a_mounted_build_for_another_machine_is_refused_and_the_others_serve(
         assert project.serves("tiny")
 
 
+def test_mounted_builds_that_may_not_be_read_are_not_taken_for_none(projects: Projects, tmp_path: Path) -> None:
+    write_build(tmp_path, card("tiny"), brightness_detector().SerializeToString())
+    tmp_path.chmod(0o700)
+    with projects(OUTPOST_MODELS=str(tmp_path)) as project:
+        assert "triton" in project.refused_up()
+        wait_for_restarts(project, "triton")
+        said = project.log("triton")
+        assert "the mounted builds cannot be used: user 10001 cannot read /models: Permission denied" in said
+        assert "(chmod -R a+rX), or mount another one (--mounted-seed-dir; Compose: OUTPOST_MODELS)" in said
+
+
 def test_taking_a_project_down_leaves_nothing(projects: Projects) -> None:
     with projects() as project:
         project.up()

@@ -9,6 +9,7 @@ import docker
 import httpx
 import pytest
 
+from contracts.build_name import BuildName
 from tests.system.access_files import BEARER, make_access_files
 from tests.system.containers.compose_project import REGISTRY, REPOSITORY, ComposeProject
 from tests.system.containers.conftest import Projects
@@ -52,6 +53,24 @@ def test_the_cloud_role_answers_with_the_bigger_model_to_those_with_a_token(
             wait_for(is_answered, 60, project.logs)
             assert client.post(url, content=frame, headers=BEARER).json()["frames"][0]["detections"]
             assert client.post(url, content=frame).status_code == 401
+        loaded = project.gateway_status()
+        assert list(loaded["models"]) == ["defects-cloud"]
+        assert {BuildName.parse(name).model for name in loaded["builds"]} == {"defects-cloud"}
+        names = {path.name for path in (project.volume_folder("state") / "repository").iterdir()}
+        assert names == set(loaded["builds"])
+
+
+@pytest.mark.parametrize(
+    ("variables", "taken"),
+    [({}, "defects-cloud"), ({"OUTPOST_SEED_MODELS": "parts"}, "parts"), ({"OUTPOST_SEED_MODELS": ""}, "")],
+    ids=["default", "named", "all"],
+)
+def test_the_cloud_role_takes_the_models_that_are_named(
+    engine: docker.DockerClient, tmp_path: Path, variables: dict[str, str], taken: str
+) -> None:
+    project = ComposeProject(engine, tmp_path, variables, shipped="compose/cloud.yaml")
+    services = json.loads(project.compose("config", "--format", "json").stdout)["services"]
+    assert services["triton"]["environment"]["OUTPOST_GATEWAY_SEED_MODELS"] == taken
 
 
 def test_without_its_secrets_the_cloud_role_does_not_start(projects: Projects, tmp_path: Path) -> None:
@@ -99,3 +118,22 @@ def test_every_image_of_ours_is_built_in_its_own_profile(
     assert len(ours) == 3
     assert {service["image"] for service in services if "build" in service} == ours
     assert {service["build"]["context"] for service in services if "build" in service} == {str(REPOSITORY)}
+
+
+def test_the_images_of_others_may_be_pinned_by_digest(engine: docker.DockerClient, tmp_path: Path) -> None:
+    digest = f"sha256:{'5eed' * 16}"
+    pinned = {
+        "OUTPOST_PROMETHEUS_IMAGE": f"prom/prometheus:v2.53.5@{digest}",
+        "OUTPOST_GRAFANA_IMAGE": f"grafana/grafana@{digest}",
+        "OUTPOST_PYTHON_BASE": f"python:3.11.13-slim-bookworm@{digest}",
+        "COMPOSE_PROFILES": "cpu,grafana",
+    }
+    project = ComposeProject(engine, tmp_path, pinned)
+    services = json.loads(project.compose("config", "--format", "json").stdout)["services"]
+    assert services["prometheus"]["image"] == pinned["OUTPOST_PROMETHEUS_IMAGE"]
+    assert services["grafana"]["image"] == pinned["OUTPOST_GRAFANA_IMAGE"]
+    assert services["triton"]["build"]["args"]["PYTHON_BASE"] == pinned["OUTPOST_PYTHON_BASE"]
+    for image in pinned.values():
+        if "@" in image:
+            with pytest.raises(docker.errors.ImageNotFound, match=r"No such image: .*@sha256:5eed[^ ]*$"):
+                engine.images.get(image)  # the engine reads the name, and does not have it
