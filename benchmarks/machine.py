@@ -20,6 +20,7 @@ PACKAGES = (
     "opencv-python-headless",
     "simplejpeg",
     "uvloop",
+    "numba-cuda",
 )
 _CPU_NAME = re.compile(r"^model name\s*:\s*(.+)$", re.MULTILINE)
 _CPU_FLAGS = re.compile(r"^flags\s*:\s*(.+)$", re.MULTILINE)
