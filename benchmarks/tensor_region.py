@@ -11,7 +11,7 @@ import grpc.aio
 import numpy as np
 
 from contracts.model_card import ModelCard
-from gateway.frame_memory import FrameMemory
+from gateway.frame_memory import HostFrameMemory
 from gateway.frames.preparation import prepare_input
 from gateway.oip import service_pb2, service_pb2_grpc
 from vision.prepare import DEFAULT_MAX_PIXELS
@@ -34,7 +34,7 @@ class TensorRegion:
     def __init__(self, address: str, build: Path, frames: Sequence[bytes]) -> None:
         card = ModelCard.model_validate_json((build / "card.json").read_bytes())
         self._address = address
-        self._memory = FrameMemory(f"outpost-bench-{os.getpid()}", len(frames), card.input.size_bytes)
+        self._memory = HostFrameMemory(f"outpost-bench-{os.getpid()}", len(frames), card.input.size_bytes)
         for slot, frame in enumerate(frames):
             prepare_input(frame, card.input, self._memory.array(slot, card.input.shape, np.uint8), DEFAULT_MAX_PIXELS)
         self.requests = [self._request(build.name, card, slot) for slot in range(len(frames))]

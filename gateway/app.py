@@ -39,6 +39,7 @@ from gateway.triton.model_config import MachineLimits
 from gateway.triton.region_register import RegionRegister
 from gateway.triton.tensor_client import TensorClient
 from gateway.workers.handle import InProcessWorker, WorkerHandle, WorkerProcess
+from gateway.workers.preprocessing import preprocessing_of
 from gateway.workers.worker import Worker, certificate_of, tokens_of, worker_memory_prefix
 
 _LOG = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ class Gateway:
 
     def __init__(self, settings: Settings, state: StateFolder) -> None:
         self.settings = settings
+        preprocessing_of(settings)
         certificate_of(settings)  # before Triton is started, and here also when the workers are other processes
         self._tokens = tokens_of(settings)
         self._state = state

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from contracts.active_models import ActiveModel, Cascade
 from contracts.model_card import ModelCard
+from gateway.device_output import RawOutput
 from gateway.errors import ModelNotReady, UnknownModel
 
 
@@ -18,6 +19,7 @@ class LoadedBuild(BaseModel):
     ``reason`` says why it is not ready, or, when it is, what is wrong all the same (an instance being replaced).
     ``refused``: it was made for hardware of another class, so that it is not even tried.
     ``building_since``: Unix seconds; while its TensorRT plan is being made on this machine.
+    ``raw_output_shape``: of one frame's output where the gateway decodes it and its whole shape is known, else empty.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,6 +32,7 @@ class LoadedBuild(BaseModel):
     card: ModelCard | None = None
     refused: bool = False
     building_since: float | None = None
+    raw_output_shape: tuple[int, ...] = ()
 
     @property
     def state(self) -> Literal["ready", "building", "refused", "not ready"]:
@@ -223,6 +226,16 @@ class Catalogue(BaseModel):
     def largest_input_bytes(self) -> int:
         """Bytes of the largest input tensor of the loaded builds."""
         return max((build.card.input.size_bytes for build in self.builds.values() if build.card), default=0)
+
+    @property
+    def raw_outputs(self) -> Mapping[str, RawOutput]:
+        """For each build whose raw output the gateway decodes, what is known of it."""
+        known = {}
+        for build in self.builds.values():
+            layout = None if build.card is None else build.card.output.decoder
+            if build.card is not None and build.raw_output_shape and layout in ("yolov8", "yolov5"):
+                known[build.name] = RawOutput(layout, build.raw_output_shape, len(build.card.labels))
+        return known
 
 
 def _share_of(key: str) -> float:

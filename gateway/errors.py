@@ -19,6 +19,9 @@ GatewayError
     ├── ModelNotReady           known, but not (or no longer) loaded
     ├── InstanceLost            a backend process died under the request; asking again may work
     ├── RegionLost              Triton no longer knows our shared memory; it was restarted
+    ├── DeviceMemoryFull        the GPU has no memory left
+    ├── DeviceLost              the GPU, or its context in this process, does not work any more
+    ├── DeviceRefused           the GPU or its driver does not do what was asked
     ├── InvalidModelOutput      the model answered with something unusable (NaN, wrong shape)
     └── TritonRejected          Triton's own answer, with its own code
 """
@@ -175,6 +178,35 @@ class RegionLost(BackendError):
     def __init__(self, region: str) -> None:
         self.region = region
         super().__init__(f"Triton lost the shared memory {region}; it was probably restarted")
+
+
+class DeviceMemoryFull(BackendError):
+    """The GPU has not as much memory as is needed."""
+
+    def __init__(self, needed_bytes: int, free_bytes: int) -> None:
+        self.needed_bytes = needed_bytes
+        self.free_bytes = free_bytes
+        super().__init__(
+            f"the GPU has no memory for {needed_bytes} bytes more, {free_bytes} are free: load fewer builds, lower"
+            " max_in_flight, or set preprocess to cpu"
+        )
+
+
+class DeviceLost(BackendError):
+    """The GPU, or its context in this process, does not work any more."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the GPU was lost: {reason}; look for its driver's messages in the kernel's log (Xid)")
+
+
+class DeviceRefused(BackendError):
+    """The GPU or its driver does not do what was asked; what was there is still there."""
+
+    def __init__(self, doing: str, reason: str) -> None:
+        self.doing = doing
+        self.reason = reason
+        super().__init__(f"the GPU was to {doing}: {reason}")
 
 
 class InvalidModelOutput(BackendError):

@@ -3,21 +3,126 @@
 import math
 import mmap
 import os
-from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.device_output import ModelOutput, RawOutput
+from gateway.errors import InvalidModelOutput
+from gateway.slot_ring import SlotRing
+from gateway.transport import Transport
+
 SHARED_MEMORY_DIR = Path("/dev/shm")  # noqa: S108 - POSIX shared memory, named and opened exclusively
-_PAGE_BYTES = 4096
+PAGE_BYTES = 4096
 
 
-class FrameMemory:
-    """A ring of slots, each as large as the largest input tensor.
+@dataclass(frozen=True, slots=True)
+class DeviceHandle:
+    """What another process opens GPU memory with.
+
+    Attributes:
+        raw: CUDA's IPC handle, 64 bytes.
+        device_id: The GPU, as CUDA counts them here.
+    """
+
+    raw: bytes
+    device_id: int
+
+
+class FrameMemory(Protocol):
+    """A ring of slots; a slot has room for the largest input tensor, and behind it for what a model writes there.
 
     A slot is handed out by ``acquire`` and comes back by ``release``; admission bounds how many are out. After
     ``retire`` the memory is freed as soon as the last slot is back.
+    """
+
+    @property
+    def name(self) -> str | None:
+        """The region's name at Triton; None where tensors travel in the request."""
+        ...
+
+    @property
+    def transport(self) -> Transport:
+        """How a tensor in a slot reaches Triton."""
+        ...
+
+    @property
+    def device_handle(self) -> DeviceHandle | None:
+        """What Triton opens the region with where it lies on a GPU, else None."""
+        ...
+
+    @property
+    def slots(self) -> int:
+        """Number of slots."""
+        ...
+
+    @property
+    def slot_bytes(self) -> int:
+        """Room for an input tensor in each slot, whole pages."""
+        ...
+
+    @property
+    def output_bytes(self) -> int:
+        """Room for an output tensor in each slot, whole pages; 0 where outputs come in the answer."""
+        ...
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the whole region."""
+        ...
+
+    def offset(self, slot: int) -> int:
+        """Where the slot, and its input tensor, begins in the region, in bytes."""
+        ...
+
+    def output_offset(self, slot: int) -> int:
+        """Where the output part of the slot begins in the region, in bytes."""
+        ...
+
+    def expect_outputs(self, outputs: Mapping[str, RawOutput]) -> None:
+        """Tell what the builds may write into the slots. May take seconds: it is for a thread."""
+        ...
+
+    def output_bytes_of(self, build: str) -> int:
+        """How many bytes of the output part a build writes; 0 where its output comes in the answer."""
+        ...
+
+    def output(self, build: str, slot: int, shape: tuple[int, ...]) -> ModelOutput:
+        """What a build has written into the slot; valid until the slot is released.
+
+        Args:
+            build: Its name.
+            slot: Where.
+            shape: As Triton says, without the batch axis; float32.
+
+        Raises:
+            InvalidModelOutput: Another shape than was expected.
+        """
+        ...
+
+    def acquire(self) -> int:
+        """Take a slot out."""
+        ...
+
+    def release(self, slot: int) -> None:
+        """Bring a slot back."""
+        ...
+
+    async def wait_until_back(self) -> None:
+        """Return when no slot is out."""
+        ...
+
+    def retire(self) -> None:
+        """Free the memory now, or when the slots that are still out are back."""
+        ...
+
+
+class HostFrameMemory:
+    """``FrameMemory`` in the machine's memory. Outputs come in Triton's answer: a copy costs little there.
 
     Args:
         name: Name of the POSIX shared memory object, or None for private memory (tensors then travel in the request).
@@ -28,18 +133,16 @@ class FrameMemory:
         OSError: The region cannot be created (exists, no space in /dev/shm).
     """
 
+    device_handle = None
+    output_bytes = 0
+
     def __init__(self, name: str | None, slots: int, slot_bytes: int) -> None:
         self.name = name
+        self.transport = Transport.REQUEST if name is None else Transport.SYSTEM
         self.slots = slots
-        self.slot_bytes = -(-slot_bytes // _PAGE_BYTES) * _PAGE_BYTES
-        self._free = deque(range(slots))
-        self._retired = False
+        self.slot_bytes = whole_pages(slot_bytes)
         self._map = _create_map(name, self.size_bytes)
-
-    @property
-    def shared(self) -> bool:
-        """Whether Triton can read the slots."""
-        return self.name is not None
+        self._ring = SlotRing(slots, self._free)
 
     @property
     def size_bytes(self) -> int:
@@ -49,6 +152,25 @@ class FrameMemory:
     def offset(self, slot: int) -> int:
         """Where the slot begins in the region, in bytes."""
         return slot * self.slot_bytes
+
+    def output_offset(self, slot: int) -> int:
+        """Where the slot ends: there is no output part."""
+        return self.offset(slot) + self.slot_bytes
+
+    def expect_outputs(self, outputs: Mapping[str, RawOutput]) -> None:
+        """Outputs come in the answer."""
+
+    def output_bytes_of(self, _build: str) -> int:
+        """None: the output comes in the answer."""
+        return 0
+
+    def output(self, build: str, slot: int, shape: tuple[int, ...]) -> ModelOutput:
+        """Nothing is written there.
+
+        Raises:
+            InvalidModelOutput: Always.
+        """
+        raise InvalidModelOutput(build, f"slot {slot} has no output part for {shape}")
 
     def array(
         self, slot: int, shape: tuple[int, ...], dtype: type[np.uint8 | np.float32]
@@ -61,23 +183,29 @@ class FrameMemory:
 
     def acquire(self) -> int:
         """Take a slot out. Admission never lets more frames in than there are slots."""
-        return self._free.popleft()
+        return self._ring.acquire()
 
     def release(self, slot: int) -> None:
         """Bring a slot back."""
-        self._free.append(slot)
-        self._free_when_done()
+        self._ring.release(slot)
+
+    async def wait_until_back(self) -> None:
+        """Return when no slot is out."""
+        await self._ring.wait_until_back()
 
     def retire(self) -> None:
-        """Free the memory now, or when the slots that are still out are back."""
-        self._retired = True
+        """Free the memory now, or when the slots that are still out are back; nobody finds it by its name after."""
         if self.name is not None:
             (SHARED_MEMORY_DIR / self.name).unlink(missing_ok=True)
-        self._free_when_done()
+        self._ring.retire()
 
-    def _free_when_done(self) -> None:
-        if self._retired and len(self._free) == self.slots:
-            self._map = mmap.mmap(-1, _PAGE_BYTES)  # views that are still alive keep the old pages until they go
+    def _free(self) -> None:
+        self._map = mmap.mmap(-1, PAGE_BYTES)  # views that are still alive keep the old pages until they go
+
+
+def whole_pages(size_bytes: int) -> int:
+    """Bytes of the fewest pages that hold so many."""
+    return -(-size_bytes // PAGE_BYTES) * PAGE_BYTES
 
 
 def _create_map(name: str | None, size_bytes: int) -> mmap.mmap:

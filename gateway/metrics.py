@@ -1,8 +1,11 @@
 """Every metric family of the serving path, on a registry that is given."""
 
+from typing import Literal
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from gateway.messages import ClassificationResult, DetectionResult, StageTimes
+from gateway.transport import Transport
 
 _SECONDS = (
     0.0005,
@@ -88,6 +91,30 @@ class ServingMetrics:
         self.shared_memory = Gauge(
             "outpost_shared_memory", "1 where tensors reach Triton through shared memory", registry=registry
         )
+        self.transport = Gauge(
+            "outpost_transport", "1 for the way in which tensors reach Triton", ["transport"], registry=registry
+        )
+
+        self.preprocessing = Gauge(
+            "outpost_preprocessing", "1 for where frames become tensors", ["path"], registry=registry
+        )
+        self.device_frames = Counter(
+            "outpost_device_frames",
+            "Frames that became tensors on a GPU, by what decoded them",
+            ["decoder"],
+            registry=registry,
+        )
+
+    def use_preprocessing(self, path: Literal["cpu", "cuda"]) -> None:
+        """Record where frames become tensors from here on."""
+        for each in ("cpu", "cuda"):
+            self.preprocessing.labels(each).set(each == path)
+
+    def use_transport(self, used: Transport) -> None:
+        """Record how tensors reach Triton from here on."""
+        self.shared_memory.set(used != Transport.REQUEST)
+        for each in Transport:
+            self.transport.labels(each.value).set(each == used)
 
     def observe_frame(self, model: str, times: StageTimes) -> None:
         """Record the stages of one frame."""

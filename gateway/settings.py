@@ -73,6 +73,13 @@ class Settings(BaseSettings):
     max_pixels: int = Field(50_000_000, ge=1, description="largest frame, read from its header before decoding")
     shared_memory: Literal["auto", "off"] = Field("auto", description="'off' sends tensors inside the request")
 
+    preprocess: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where frames become tensors; auto: on an NVIDIA GPU where there is one, else on the CPU"
+    )
+    cuda_device: int = Field(0, ge=0, description="the GPU that does it, as CUDA counts them")
+    cuda_streams: int = Field(2, ge=1, le=16, description="batches of frames that the GPU has in work, per worker")
+    cuda_batch: int = Field(8, ge=1, le=64, description="most frames in one launch")
+
     instances: int = Field(0, ge=0, le=256, description="instances per build; 0: one per core")
     threads_per_instance: int = Field(0, ge=0, le=256, description="0: one")
 

@@ -13,7 +13,8 @@ StartError
 ├── TritonUnusable      its program does not run here
 ├── TritonNotStarted    it cannot be executed, or its folder cannot be written
 ├── TritonDied          it ended while it was started
-└── SharedMemoryTooSmall
+├── SharedMemoryTooSmall
+└── PreprocessingImpossible     the GPU was asked for, and cannot be used
 """
 
 from pathlib import Path
@@ -152,4 +153,14 @@ class SharedMemoryTooSmall(StartError):
             f" {needed_bytes / 2**20:.0f}: give the container more (docker run: --shm-size; compose: set"
             " OUTPOST_SHARED_MEMORY_SIZE, then 'docker compose down' and 'docker volume rm' with the name that"
             " 'docker volume ls --filter name=shared-memory' shows, for a volume that exists keeps its size)"
+        )
+
+
+class PreprocessingImpossible(StartError):
+    """Frames were to be prepared on a GPU that cannot be used."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"frames cannot be prepared on the GPU: {reason}; mend that, or let the CPU do it with --preprocess cpu"
+            " (auto: the GPU where it can be used)"
         )

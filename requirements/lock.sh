@@ -15,6 +15,12 @@ compile() { # file, what asks for packages
 lock gateway --extra gateway --extra embedded
 mkdir -p requirements/images
 lock images/gateway --extra gateway
+lock images/gateway-gpu --extra gateway --extra gpu
+# only what the layers of the image without a GPU do not have
+awk 'FNR == NR { if (/^[a-z]/) { split($1, name, "="); known[name[1]] } next }
+    /^[a-z]/ { split($1, name, "="); wanted = !(name[1] in known) } wanted' \
+    requirements/images/gateway.txt requirements/images/gateway-gpu.txt > requirements/images/gateway-gpu.new
+mv requirements/images/gateway-gpu.new requirements/images/gateway-gpu.txt
 lock images/triton --extra triton
 lock images/triton-gpu --extra triton --extra compiler
 lock images/compiler --extra gateway --extra embedded --extra compiler

@@ -86,7 +86,7 @@ def decode_pixels(
     Returns:
         (height, width, 3), as displayed, reduced.
     """
-    _check_decodable(header, max_pixels)
+    check_decodable(header, max_pixels)
     reduction = 1 if target_wh is None else reduction_for(header.displayed_wh, target_wh)
     if header.format == "jpeg":
         dct_reduction = _dct_reduction_for(header, reduction)
@@ -105,7 +105,13 @@ def reduction_for(frame_wh: tuple[int, int], target_wh: tuple[int, int]) -> int:
     return reduction
 
 
-def _check_decodable(header: ImageHeader, max_pixels: int) -> None:
+def check_decodable(header: ImageHeader, max_pixels: int) -> None:
+    """Refuse what is never decoded.
+
+    Raises:
+        UnsupportedImage: an animation.
+        ImageTooLarge: more than ``max_pixels``.
+    """
     if header.animated:
         kind = {"png": "An animated PNG", "webp": "An animated WebP"}.get(header.format, "An animation")
         raise UnsupportedImage(kind, _SEND_ONE_FRAME)

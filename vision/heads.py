@@ -49,6 +49,26 @@ def decode_yolov5(predictions: Rows, top: int = 300) -> Rows:
     return _best_candidates(columns[:4], columns[5:] * columns[4], top)
 
 
+def candidates_of(output: Rows, layout: str) -> Rows:
+    """The candidates in an output.
+
+    Args:
+        output: As the layout has it.
+        layout: ``yolov8``, ``yolov5``, or ``candidates``, which it is already.
+
+    Returns:
+        (K, 6), see `decode_yolov8`.
+
+    Raises:
+        InvalidModelOutput, ValueError: See `decode_yolov8`.
+    """
+    if layout == "yolov8":
+        return decode_yolov8(output)
+    if layout == "yolov5":
+        return decode_yolov5(output)
+    return output
+
+
 def softmax(logits: Rows) -> Rows:
     """Probabilities from the logits of a classifier.
 

@@ -41,6 +41,7 @@ class ImageHeader:
         bits: per channel.
         orientation: EXIF orientation, 1 to 8.
         animated: more than one frame.
+        progressive: a JPEG whose pixels come in several passes.
     """
 
     format: ImageFormat
@@ -50,6 +51,7 @@ class ImageHeader:
     bits: int
     orientation: int
     animated: bool
+    progressive: bool = False
 
     @property
     def displayed_wh(self) -> tuple[int, int]:
@@ -142,9 +144,10 @@ def _read_jpeg_frame(data: bytes, frame: tuple[int, int], scan: int, orientation
     if marker in _LOSSLESS_MARKERS or bits != 8:
         raise UnsupportedImage(f"A {bits}-bit {'lossless ' if marker in _LOSSLESS_MARKERS else ''}JPEG")
     # Every scan is a pass over the whole picture, and an empty one takes a few bytes.
-    if (marker in _PROGRESSIVE_MARKERS or data[scan] < channels) and data.count(b"\xff\xda") > _MAX_SCANS:
+    progressive = marker in _PROGRESSIVE_MARKERS or data[scan] < channels
+    if progressive and data.count(b"\xff\xda") > _MAX_SCANS:
         raise UnsupportedImage(f"A JPEG with more than {_MAX_SCANS} scans")
-    return ImageHeader("jpeg", width, height, channels, bits, orientation, animated=False)
+    return ImageHeader("jpeg", width, height, channels, bits, orientation, animated=False, progressive=progressive)
 
 
 def _read_png(data: bytes) -> ImageHeader:

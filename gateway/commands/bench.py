@@ -25,6 +25,7 @@ from gateway.load.listening_process import gateway_root
 from gateway.load.load_plot import PlotUnavailable, plot_loads, require_matplotlib
 from gateway.load.load_progress import with_progress
 from gateway.load.load_report import (
+    comparison_table,
     cpu_table,
     result_json,
     server_json,
@@ -36,7 +37,7 @@ from gateway.load.load_report import (
 )
 from gateway.load.load_runner import LoadPlan, LoadRun, measure_closed, measure_open
 from gateway.load.sender_factory import gateway_sender
-from gateway.load.server_stages import HistogramTotals, ServerStages, fetch_totals, stages_between
+from gateway.load.server_stages import HistogramTotals, ServerStages, fetch_path, fetch_totals, stages_between
 from gateway.load.sustained_load import SustainedComparison, compare_ends, watch_frequency
 
 _DONE, _NO_ANSWER, _NOT_STARTED, _INTERRUPTED = 0, 1, 2, 130
@@ -46,6 +47,8 @@ _GATEWAY_ROLE, _GENERATOR_ROLE = "gateway", "load generator"
 
 @dataclass(frozen=True)
 class _Measured:
+    asked: str
+    gateway: str
     load: LoadRun
     server: ServerStages | None
     sustained: SustainedComparison | None
@@ -67,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
         if plan.plot is not None:
             require_matplotlib()
         frames = [path.read_bytes() for path in find_frames(plan.frames)]
-        _check(plan.target)
+        for side in plan.sides:
+            _check(side.target)
     except (GatewayNotThere, ModelNotThere, NoFrames, PlotUnavailable, AccessFileUnusable, OSError) as error:
         print(error, file=sys.stderr)
         return _NOT_STARTED
@@ -91,28 +95,43 @@ def _check(target: GatewayTarget) -> None:
 
 async def _measure(plan: BenchPlan, frames: Sequence[bytes], console: Console) -> list[_Measured]:
     measured = []
+    meters = [_meter(side, console) for side in plan.sides]
+    names = [await _name(side) for side in plan.sides]
+    with Progress(*Progress.get_default_columns()[:3], TimeRemainingColumn(), console=console) as progress:
+        for clients in (None,) if plan.rate is not None else plan.concurrency:
+            for side, meter, name in zip(plan.sides, meters, names, strict=True):
+                before = await _server_totals(side)
+                asked = f"{clients} clients" if clients is not None else f"{plan.rate:g}/s {plan.arrivals}"
+                named = asked if plan.against is None else f"{asked}, {name}"
+                load, sustained = await _one(side, named, frames, clients, meter, progress)
+                after = await _server_totals(side)
+                server = stages_between(before, after) if before is not None and after is not None else None
+                measured.append(_Measured(asked, name, load, server, sustained))
+    return measured
+
+
+def _meter(plan: BenchPlan, console: Console) -> CpuMeter:
     roots = _roots(plan.target)
     if _GATEWAY_ROLE not in roots:
         console.print(
             "[dim]The gateway's processes are not on this host or not ours: their CPU time is not counted.[/]"
         )
-    meter = CpuMeter(roots)
-    with Progress(*Progress.get_default_columns()[:3], TimeRemainingColumn(), console=console) as progress:
-        for clients in (None,) if plan.rate is not None else plan.concurrency:
-            before = await _server_totals(plan)
-            load, sustained = await _one(plan, frames, clients, meter, progress)
-            after = await _server_totals(plan)
-            server = stages_between(before, after) if before is not None and after is not None else None
-            measured.append(_Measured(load, server, sustained))
-    return measured
+    return CpuMeter(roots)
+
+
+async def _name(plan: BenchPlan) -> str:
+    path = await asyncio.to_thread(fetch_path, plan.metrics) if plan.metrics else ""
+    return f"{path} at {plan.target.address}" if path else plan.target.address
 
 
 async def _server_totals(plan: BenchPlan) -> HistogramTotals | None:
+    if not plan.metrics:
+        return None
     return await asyncio.to_thread(fetch_totals, plan.metrics, plan.target.model, plan.target.protocol)
 
 
 async def _one(
-    plan: BenchPlan, frames: Sequence[bytes], clients: int | None, meter: CpuMeter, progress: Progress
+    plan: BenchPlan, name: str, frames: Sequence[bytes], clients: int | None, meter: CpuMeter, progress: Progress
 ) -> tuple[LoadRun, SustainedComparison | None]:
     sender = gateway_sender(
         plan.target.protocol,
@@ -123,7 +142,6 @@ async def _one(
         timeout_seconds=plan.target.timeout_seconds,
         access=plan.target.access,
     )
-    name = f"{clients} clients" if clients is not None else f"{plan.rate:g}/s {plan.arrivals}"
     load_plan = LoadPlan(name, plan.warmup_seconds, plan.seconds)
     try:
         if clients is not None:
@@ -163,6 +181,10 @@ def _report(plan: BenchPlan, measured: Sequence[_Measured], console: Console) ->
     console.print(summary_table(results), cpu_table(results))
     for each in measured:
         _report_details(each, console)
+    if plan.against is not None:
+        for one, other in zip(measured[::2], measured[1::2], strict=True):
+            sides = ((one.gateway, one.load.result), (other.gateway, other.load.result))
+            console.print(comparison_table(one.asked, *sides))
     if plan.json is not None:
         plan.json.write_text(json.dumps(_json(plan, measured), indent=2) + "\n")
         console.print(f"written to {plan.json}")
@@ -188,7 +210,7 @@ def _report_details(measured: _Measured, console: Console) -> None:
 def _json(plan: BenchPlan, measured: Sequence[_Measured]) -> dict[str, Any]:
     loads = []
     for each in measured:
-        values = result_json(each.load.result)
+        values = {"gateway": each.gateway} | result_json(each.load.result)
         if each.server is not None:
             values["server"] = server_json(each.server)
         if each.sustained is not None:

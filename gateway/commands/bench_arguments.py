@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.commands.gateway_target import GatewayTarget, add_target_arguments, address, target_of
@@ -29,6 +29,7 @@ class BenchPlan:
     connections: int
     sustained: bool
     metrics: str
+    against: "BenchPlan | None"
     json: Path | None
     plot: Path | None
 
@@ -36,6 +37,11 @@ class BenchPlan:
     def total_seconds(self) -> float:
         """Length of one load."""
         return self.warmup_seconds + self.seconds
+
+    @property
+    def sides(self) -> tuple["BenchPlan", ...]:
+        """The gateways that get each load, one after the other."""
+        return (self,) if self.against is None else (self, self.against)
 
     def window_from_now(self) -> LoadWindow:
         """The window of a load that starts now."""
@@ -88,6 +94,16 @@ def add_bench_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="gateway's metrics, for its own view of the stages (default: %(default)s)",
     )
+    parser.add_argument(
+        "--against",
+        type=address,
+        metavar="HOST:PORT",
+        help="a second gateway, such as one with --preprocess cpu: it gets each load too, and the stages of both are"
+        " shown side by side",
+    )
+    parser.add_argument(
+        "--against-metrics", type=address, metavar="HOST:PORT", help="its metrics (default: they are not asked)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the latencies there (needs matplotlib)")
 
@@ -96,7 +112,7 @@ def bench_plan(args: argparse.Namespace) -> BenchPlan:
     """What the flags say."""
     concurrency = args.concurrency or (1, 4, 16)
     sustained = args.sustain is not None
-    return BenchPlan(
+    plan = BenchPlan(
         target=target_of(args),
         frames=tuple(args.frames),
         concurrency=concurrency[-1:] if sustained else concurrency,
@@ -108,9 +124,14 @@ def bench_plan(args: argparse.Namespace) -> BenchPlan:
         connections=max(0, args.connections),
         sustained=sustained,
         metrics=args.metrics,
+        against=None,
         json=args.json,
         plot=args.plot,
     )
+    if args.against is None:
+        return plan
+    other = replace(plan, target=replace(plan.target, address=args.against), metrics=args.against_metrics or "")
+    return replace(plan, against=other)
 
 
 def _counts(text: str) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ from gateway.settings import Settings
 from gateway.start_errors import StartError
 from gateway.supervision.state_folder import seed_builds
 from gateway.supervision.triton_installation import find_installation
+from gateway.workers.preprocessing import preprocessing_of
 
 _PACKAGES = ("nvidia-pytriton", "tritonclient", "onnxruntime", "openvino", "opencv-python-headless", "simplejpeg")
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - POSIX shared memory
@@ -75,6 +76,7 @@ def look_at_machine(settings: Settings) -> dict[str, Any]:
         "cpu_flags": list(cpu_flags()),
         "packages": {name: _version(name) for name in _PACKAGES},
         "embedded_triton": _embedded(settings),
+        "preprocessing": _preprocessing(settings),
         "shared_memory_free_bytes": free.f_bavail * free.f_frsize if free else 0,
         "state_dir": str(Path(settings.state_dir).resolve()),
         "seed_builds": list(seed_builds(settings.seed_dir)),
@@ -115,6 +117,14 @@ def _embedded(settings: Settings) -> str:
         return f"problem: {error}"
 
 
+def _preprocessing(settings: Settings) -> str:
+    try:
+        choice = preprocessing_of(settings)
+    except StartError as error:
+        return f"problem: {error}"
+    return f"{choice.path}: {choice.reason}"
+
+
 def _ports(settings: Settings) -> dict[str, str]:
     answers = {}
     for name in ("http_port", "grpc_port", "metrics_port", "admin_port", "triton_grpc_port"):
@@ -130,7 +140,7 @@ def _ports(settings: Settings) -> dict[str, str]:
 
 def machine_problems(machine: dict[str, Any]) -> list[str]:
     """What would keep a gateway from starting."""
-    texts = [machine["embedded_triton"], *machine["ports"].values()]
+    texts = [machine["embedded_triton"], machine["preprocessing"], *machine["ports"].values()]
     problems = [text.removeprefix("problem: ") for text in texts if text.startswith("problem: ")]
     if machine["embedded_triton"].startswith("ok") and not (machine["seed_builds"] or machine["state_builds"]):
         problems.append("no builds to start with: put some into the folder of --seed-dir, or into the state folder")
@@ -158,6 +168,12 @@ def status_problems(status: dict[str, Any]) -> list[str]:
         f"worker {worker['pid']}: tensors travel in the request: {worker['shared_memory_reason']}"
         for worker in status["workers"]
         if not worker["shared_memory"]
+    ]
+    problems += [
+        f"worker {worker['pid']}: the CPU prepares frames: {worker['preprocessing_reason']}; restart the gateway when"
+        " the GPU works again"
+        for worker in status["workers"]
+        if worker["device_lost"]
     ]
     return problems
 

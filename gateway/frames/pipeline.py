@@ -3,29 +3,27 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from contracts.model_card import ModelCard
+from gateway.device_output import ModelOutput, on_host
 from gateway.errors import DeadlineExceeded, InstanceLost, RegionLost
 from gateway.frame_memory import FrameMemory
 from gateway.frames.admission import Admission
 from gateway.frames.classification import decode_classes
 from gateway.frames.decoding import Decoder
 from gateway.frames.frame_events import FrameEvents
-from gateway.frames.preparation import prepare_input, prepared_alike
+from gateway.frames.preparation import prepared_alike
+from gateway.frames.preparer import FramePreparer
 from gateway.messages import CascadeFrame, CascadeTask, FrameClasses, FrameDetections, FrameTask, StageTimes
+from gateway.prepared_input import PreparedInput
 from vision.letterbox import Placement
 
 _MOST_RETRIES = 4
 _LONGEST_INFERENCE_SECONDS = 60.0
 _T = TypeVar("_T")
-_DATATYPES: dict[str, type[np.uint8 | np.float32]] = {"UINT8": np.uint8, "FP32": np.float32}
 
 
 class FrameBackend(Protocol):
@@ -33,7 +31,7 @@ class FrameBackend(Protocol):
 
     async def infer(
         self, build: str, card: ModelCard, memory: FrameMemory, slot: int, timeout_seconds: float
-    ) -> NDArray[np.float32]:
+    ) -> ModelOutput:
         """Return the card's output without the batch axis."""
         ...
 
@@ -67,8 +65,7 @@ class FramePipeline:
         admission: Bounds the frames in work.
         regions: Where slots come from.
         backend: Triton.
-        executor: Threads for decode and letterbox, which release the GIL.
-        max_pixels: Largest frame.
+        preparer: Decodes and letterboxes.
         events: Told what happens.
         clock: Monotonic seconds.
     """
@@ -78,17 +75,15 @@ class FramePipeline:
         admission: Admission,
         regions: MemorySource,
         backend: FrameBackend,
-        executor: Executor,
+        preparer: FramePreparer,
         *,
-        max_pixels: int,
         events: FrameEvents,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._admission = admission
         self._regions = regions
         self._backend = backend
-        self._executor = executor
-        self._max_pixels = max_pixels
+        self._preparer = preparer
         self._events = events
         self._clock = clock
         self._decoders: dict[str, tuple[ModelCard, Decoder]] = {}
@@ -140,24 +135,16 @@ class FramePipeline:
         now = self._clock()
         then = replace(task.then, arrived_at=now)
         if prepared_alike(task.first.card.input, then.card.input):
-            prepared = _Prepared(prepared.placement, 0.0, now, now)  # the tensor is in the slot already
+            prepared = PreparedInput(prepared.placement, 0.0, now, now)  # the tensor is in the slot already
         else:
             prepared = await self._prepare(frame, then, place)
         return CascadeFrame(verdict, await self._answer(then, prepared, self._detections, place))
 
-    async def _prepare(self, frame: bytes | memoryview, task: FrameTask, place: "_Place") -> "_Prepared":
+    async def _prepare(self, frame: bytes | memoryview, task: FrameTask, place: "_Place") -> PreparedInput:
         place.progress.stage = "decode"
-        loop = asyncio.get_running_loop()
-        return await _finish(loop.run_in_executor(self._executor, self._write_input, frame, task, place))
+        return await self._preparer.prepare(frame, task.card.input, place.memory, place.slot)
 
-    def _write_input(self, frame: bytes | memoryview, task: FrameTask, place: "_Place") -> "_Prepared":
-        began_at = self._clock()
-        spec = task.card.input
-        out = place.memory.array(place.slot, spec.shape, _DATATYPES[spec.datatype])
-        prepared = prepare_input(frame, spec, out, self._max_pixels)
-        return _Prepared(prepared.placement, prepared.decode_seconds, began_at, self._clock())
-
-    async def _answer(self, task: FrameTask, prepared: "_Prepared", read: "_Read[_T]", place: "_Place") -> _T:
+    async def _answer(self, task: FrameTask, prepared: PreparedInput, read: "_Read[_T]", place: "_Place") -> _T:
         place.progress.stage = "infer"
         output = await self._infer(task, place)
         inferred_at = self._clock()
@@ -173,7 +160,7 @@ class FramePipeline:
 
         return read(task, output, prepared.placement, times)
 
-    async def _infer(self, task: FrameTask, place: "_Place") -> NDArray[np.float32]:
+    async def _infer(self, task: FrameTask, place: "_Place") -> ModelOutput:
         """Inference has no effects: what a dead instance could not answer, another one may."""
         for _ in range(_MOST_RETRIES):
             try:
@@ -187,13 +174,13 @@ class FramePipeline:
             self._events.retried(task.build)
         return await self._infer_once(task, place)
 
-    async def _infer_once(self, task: FrameTask, place: "_Place") -> NDArray[np.float32]:
+    async def _infer_once(self, task: FrameTask, place: "_Place") -> ModelOutput:
         output = await self._backend.infer(task.build, task.card, place.memory, place.slot, _LONGEST_INFERENCE_SECONDS)
         self._events.executed(task.name, task.build)
         return output
 
     def _detections(
-        self, task: FrameTask, output: NDArray[np.float32], placement: Placement, times: Callable[[], StageTimes]
+        self, task: FrameTask, output: ModelOutput, placement: Placement, times: Callable[[], StageTimes]
     ) -> FrameDetections:
         boxes, scores, classes = self._decoder(task.card).decode(output, placement, task.threshold)
         return FrameDetections(boxes, scores, classes, placement.frame_width, placement.frame_height, times())
@@ -206,9 +193,9 @@ class FramePipeline:
 
 
 def _classes(
-    task: FrameTask, output: NDArray[np.float32], placement: Placement, times: Callable[[], StageTimes]
+    task: FrameTask, output: ModelOutput, placement: Placement, times: Callable[[], StageTimes]
 ) -> FrameClasses:
-    probabilities, order, confident = decode_classes(task.card, output, task.threshold)
+    probabilities, order, confident = decode_classes(task.card, on_host(output), task.threshold)
     return FrameClasses(probabilities, order, confident, placement.frame_width, placement.frame_height, times())
 
 
@@ -229,18 +216,8 @@ class _Place:
     progress: _Progress
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A frame whose tensor is in its slot: since when, and how it was placed there."""
-
-    placement: Placement
-    decode_seconds: float
-    began_at: float
-    done_at: float
-
-
 _WorkInPlace = Callable[[_Place], Coroutine[Any, Any, _T]]
-_Read = Callable[[FrameTask, NDArray[np.float32], Placement, Callable[[], StageTimes]], _T]
+_Read = Callable[[FrameTask, ModelOutput, Placement, Callable[[], StageTimes]], _T]
 
 
 def _abandon(work: "asyncio.Task[_T]", progress: _Progress) -> None:
@@ -249,12 +226,3 @@ def _abandon(work: "asyncio.Task[_T]", progress: _Progress) -> None:
         work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks for it any more
     else:
         work.cancel()
-
-
-async def _finish(work: "asyncio.Future[_T]") -> _T:
-    """Wait for a thread even when the caller is cancelled: its slot must not be reused while it still writes."""
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        await asyncio.wait([work])
-        raise

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.model_card import InputSpec
+from gateway.pixel_normalisation import factor_and_shift
 from vision.prepare import PreparedFrame, prepare_frame
 
 
@@ -44,9 +45,7 @@ def prepared_alike(first: InputSpec, second: InputSpec) -> bool:
 
 def normalise(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
     """``(pixel * scale - mean) / std`` by channel, FP32 (H, W, 3)."""
-    std = np.asarray(spec.std, dtype=np.float32)
-    factor = np.float32(spec.scale) / std
-    shift = np.asarray(spec.mean, dtype=np.float32) / std
+    factor, shift = factor_and_shift(spec)
     normalised: NDArray[np.float32] = pixels * factor - shift
     return normalised
 

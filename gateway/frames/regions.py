@@ -1,49 +1,104 @@
 """Keeps the frame memory large enough for the loaded builds and known to the running Triton."""
 
+import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from gateway.catalogue import Catalogue
-from gateway.errors import GatewayError, TritonCode, TritonRejected
-from gateway.frame_memory import FrameMemory
-from gateway.triton.frame_client import FrameClient
+from gateway.device_output import RawOutput
+from gateway.errors import BackendError, GatewayError, TritonCode, TritonRejected
+from gateway.frame_memory import FrameMemory, HostFrameMemory
+from gateway.transport import Transport
 
 _LOG = logging.getLogger(__name__)
+_SAID = {
+    Transport.CUDA: "memory of the GPU is not shared with Triton",
+    Transport.SYSTEM: "tensors travel in the request",
+}
+_AGAIN_SECONDS = (0.05, 0.5, 2.0)
+_BY_SETTING = "switched off by the setting shared_memory"
+
+DeviceMemoryMaker = Callable[[str, int, int, int], FrameMemory]
+"""Makes memory on the GPU of a region's name, slots, and bytes of the input and the output part of each."""
+
+
+class RegionClient(Protocol):
+    """Triton, as far as regions go."""
+
+    def forget(self) -> None:
+        """Drop what was prepared for other builds or regions."""
+        ...
+
+    async def register(self, memory: FrameMemory) -> None:
+        """Make a region known to Triton."""
+        ...
+
+    async def unregister(self, memory: FrameMemory) -> None:
+        """Make Triton forget a region."""
+        ...
 
 
 class FrameRegions:
     """Owns the current ``FrameMemory``.
 
-    Shared memory is tried at the first Triton seen; where Triton cannot open it, tensors travel in the request, and
-    ``reason`` says why.
+    For each Triton that is seen, transports are tried in order: memory of the GPU where frames are prepared there, the
+    machine's shared memory, at last the request itself. ``reasons`` says why each of them that was tried is not used.
 
     Args:
         client: Where regions are registered.
         prefix: Beginning of the names of the regions, unique to this process.
         slots: Frames that may be in work at one time.
         use_shared_memory: False sends tensors in the request from the start.
-        on_mode: Told whether tensors travel through shared memory, at each change.
+        on_transport: Told how tensors travel, at each change.
+        make_device_memory: Where frames are prepared on a GPU.
     """
 
     def __init__(
         self,
-        client: FrameClient,
+        client: RegionClient,
         prefix: str,
         slots: int,
         *,
         use_shared_memory: bool,
-        on_mode: Callable[[bool], None],
+        on_transport: Callable[[Transport], None],
+        make_device_memory: DeviceMemoryMaker | None = None,
     ) -> None:
         self._client = client
         self._prefix = prefix
         self._slots = slots
+        self._on_transport = on_transport
+        self._make_device_memory = make_device_memory
         self._use_shared_memory = use_shared_memory
-        self._on_mode = on_mode
         self._made = 0
         self._registered_generation = -1
-        self.reason = "" if use_shared_memory else "switched off by the setting shared_memory"
-        self.current = FrameMemory(None, slots, 1)
+        self._outputs: Mapping[str, RawOutput] = {}
+        self._replacing = asyncio.Lock()
+        self._ending: dict[asyncio.Task[None], FrameMemory] = {}
+        self._recovery: asyncio.Task[None] | None = None
+        self._device_gone = ""
+        self.reasons = self._settled_reasons()
+        self.current: FrameMemory = HostFrameMemory(None, slots, 1)
+
+    def _settled_reasons(self) -> dict[Transport, str]:
+        """Those that no other Triton changes."""
+        reasons = {} if self._use_shared_memory else {Transport.SYSTEM: _BY_SETTING}
+        if self._make_device_memory is not None and not self._use_shared_memory:
+            reasons[Transport.CUDA] = _BY_SETTING
+        if self._device_gone:
+            reasons[Transport.CUDA] = self._device_gone
+        return reasons
+
+    @property
+    def shared(self) -> bool:
+        """Whether tensors travel through shared memory, of either kind."""
+        return self.current.transport != Transport.REQUEST
+
+    @property
+    def reason(self) -> str:
+        """Why tensors travel in the request; empty where they do not."""
+        return "" if self.shared else self.reasons.get(Transport.SYSTEM) or self.reasons.get(Transport.CUDA, "")
 
     async def refresh(self, catalogue: Catalogue) -> None:
         """Make the memory fit a new catalogue, before the catalogue is served.
@@ -53,54 +108,101 @@ class FrameRegions:
         """
         if not catalogue.triton_up:
             return
-        # never smaller: frames that wait were measured against an earlier catalogue
-        needed = max(catalogue.largest_input_bytes, self.current.slot_bytes)
-        restarted = catalogue.generation != self._registered_generation
-        if needed <= self.current.slot_bytes and self.current.shared == self._use_shared_memory and not restarted:
-            return
-        await self._replace(needed, restarted=restarted)
-        self._registered_generation = catalogue.generation
-        self._on_mode(self.current.shared)
+        async with self._replacing:
+            restarted = catalogue.generation != self._registered_generation
+            if restarted:
+                self.reasons = self._settled_reasons()
+            self._outputs = catalogue.raw_outputs
+            # never smaller: frames that wait were measured against an earlier catalogue
+            needed = max(catalogue.largest_input_bytes, self.current.slot_bytes)
+            if restarted or needed > self.current.slot_bytes or not self._is_best():
+                await self._replace(needed)
+            self._registered_generation = catalogue.generation
+            await self._expect_outputs()
 
-    async def _replace(self, slot_bytes: int, *, restarted: bool) -> None:
-        old = self.current
-        self.current = await self._create(slot_bytes)
+    def _is_best(self) -> bool:
+        if self.current.transport != self._chain()[0]:
+            return False
+        return self.current.transport != Transport.CUDA or self._output_bytes() <= self.current.output_bytes
+
+    def _chain(self) -> tuple[Transport, ...]:
+        """What may be tried, best first."""
+        known = (Transport.SYSTEM, Transport.REQUEST)
+        chain = known if self._make_device_memory is None else (Transport.CUDA, *known)
+        return tuple(transport for transport in chain if transport not in self.reasons)
+
+    def _output_bytes(self) -> int:
+        return max((output.size_bytes for output in self._outputs.values()), default=0)
+
+    async def _expect_outputs(self) -> None:
+        memory = self.current
+        before = {build: memory.output_bytes_of(build) for build in self._outputs}
+        await asyncio.to_thread(memory.expect_outputs, self._outputs)
+        if before != {build: memory.output_bytes_of(build) for build in self._outputs}:
+            self._client.forget()
+
+    async def _replace(self, slot_bytes: int) -> None:
+        self._take(await self._create(slot_bytes))
+
+    def _take(self, memory: FrameMemory) -> None:
+        """From here on frames get slots of this memory; the old one goes when its last frame is done."""
+        old, self.current = self.current, memory
         self._client.forget()
+        self._on_transport(memory.transport)
+        task = asyncio.create_task(self._end(old))
+        self._ending[task] = old
+        task.add_done_callback(self._ending.pop)
+
+    async def _end(self, old: FrameMemory) -> None:
+        """In this order: memory of a GPU must not be freed while Triton has it open."""
+        await old.wait_until_back()
+        for seconds in _AGAIN_SECONDS:  # Triton may be a moment behind its answer, and have the region in use
+            if await self._forget_region(old):
+                break
+            await asyncio.sleep(seconds)
         old.retire()
-        if old.name is not None and not restarted:
-            await self._forget_region(old.name)
 
     async def _create(self, slot_bytes: int) -> FrameMemory:
-        if self._use_shared_memory:
-            self._made += 1
+        for transport in self._chain()[:-1]:
             try:
-                # a name that cannot be guessed: whoever knows it could have Triton read and write there
-                name = f"{self._prefix}{self._made}_{secrets.token_hex(8)}"
-                memory = FrameMemory(name, self._slots, slot_bytes)
-            except OSError as error:
-                self._fall_back(f"cannot create shared memory: {error}")
-            else:
-                return await self._register(memory)
-        return FrameMemory(None, self._slots, slot_bytes)
+                memory = self._make(transport, slot_bytes)
+            except (OSError, BackendError) as error:
+                self._refuse(transport, f"cannot create it: {error}")
+                continue
+            if not await self._is_registered(memory):
+                continue
+            if transport not in self.reasons:
+                return memory
+            await self._forget_region(memory)  # the GPU was lost meanwhile
+            memory.retire()
+        return HostFrameMemory(None, self._slots, slot_bytes)
 
-    async def _register(self, memory: FrameMemory) -> FrameMemory:
+    def _make(self, transport: Transport, slot_bytes: int) -> FrameMemory:
+        self._made += 1
+        # a name that cannot be guessed: whoever knows it could have Triton read and write there
+        name = f"{self._prefix}{self._made}_{secrets.token_hex(8)}"
+        if transport == Transport.CUDA and self._make_device_memory is not None:
+            return self._make_device_memory(name, self._slots, slot_bytes, self._output_bytes())
+        return HostFrameMemory(name, self._slots, slot_bytes)
+
+    async def _is_registered(self, memory: FrameMemory) -> bool:
         try:
             await self._client.register(memory)
         except TritonRejected as error:
-            slot_bytes = memory.slot_bytes
             memory.retire()
-            self._fall_back(f"Triton cannot use our shared memory: {error}")
-            return FrameMemory(None, self._slots, slot_bytes)
+            self._refuse(memory.transport, f"Triton cannot open it: {error}")
+            return False
         except GatewayError:  # Triton is away: it will be asked again
             memory.retire()
             raise
-        return memory
+        return True
 
     async def register_again(self, memory: FrameMemory) -> None:
         """Make Triton know a region that it has lost.
 
         Raises:
             TritonUnavailable, DeadlineExceeded: Triton is away.
+            TritonRejected: It cannot open the region; the catalogue that follows its restart brings another memory.
         """
         try:
             await self._client.register(memory)
@@ -108,19 +210,54 @@ class FrameRegions:
             if error.code != TritonCode.ALREADY_EXISTS:  # another frame was quicker
                 raise
 
-    def _fall_back(self, reason: str) -> None:
-        self._use_shared_memory = False
-        self.reason = reason
-        _LOG.warning("tensors travel in the request", extra={"reason": reason})
+    def leave_device(self, reason: str) -> None:
+        """The GPU does not work any more: from this call on frames get slots that the CPU can write.
 
-    async def _forget_region(self, name: str) -> None:
+        Args:
+            reason: Why, for those who look.
+        """
+        if self._make_device_memory is None:
+            return
+        self._make_device_memory, self._device_gone = None, reason
+        self._refuse(Transport.CUDA, reason)
+        if self.current.transport != Transport.CUDA:
+            return
+        self._take(HostFrameMemory(None, self._slots, self.current.slot_bytes))
+        self._recovery = asyncio.create_task(self._recover())
+
+    async def _recover(self) -> None:
+        async with self._replacing:
+            if self._is_best():  # a catalogue was quicker
+                return
+            try:
+                await self._replace(self.current.slot_bytes)
+            except GatewayError as error:
+                _LOG.warning("the next catalogue brings shared memory again", extra={"reason": str(error)})
+
+    def _refuse(self, transport: Transport, reason: str) -> None:
+        self.reasons[transport] = reason
+        _LOG.warning(_SAID[transport], extra={"reason": reason})
+
+    async def _forget_region(self, memory: FrameMemory) -> bool:
+        """False where Triton has it in use."""
+        if memory.name is None:
+            return True
         try:
-            await self._client.unregister(name)
+            await self._client.unregister(memory)
         except GatewayError as error:
-            _LOG.warning("Triton keeps an old region", extra={"region": name, "reason": str(error)})
+            _LOG.warning("Triton keeps an old region", extra={"region": memory.name, "reason": str(error)})
+            return not isinstance(error, TritonRejected)
+        return True
 
     async def close(self) -> None:
-        """Unregister and free the memory."""
-        if self.current.name is not None:
-            await self._forget_region(self.current.name)
-        self.current.retire()
+        """Unregister and free the memory, also that of frames that are not done."""
+        if self._recovery is not None:
+            await self._recovery
+        remaining = [*self._ending.values(), self.current]
+        ending = tuple(self._ending)
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+        for memory in remaining:
+            await self._forget_region(memory)
+            memory.retire()

@@ -15,6 +15,9 @@ _STATUS: dict[type[errors.GatewayError], grpc.StatusCode] = {
     errors.MemoryFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.BackendError: grpc.StatusCode.UNAVAILABLE,
+    errors.DeviceMemoryFull: grpc.StatusCode.UNAVAILABLE,
+    errors.DeviceLost: grpc.StatusCode.UNAVAILABLE,
+    errors.DeviceRefused: grpc.StatusCode.INTERNAL,
     errors.InvalidModelOutput: grpc.StatusCode.INTERNAL,
     errors.GatewayError: grpc.StatusCode.INTERNAL,
 }

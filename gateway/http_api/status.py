@@ -8,6 +8,8 @@ from gateway.errors import (
     BackendError,
     ClientError,
     DeadlineExceeded,
+    DeviceLost,
+    DeviceMemoryFull,
     InstanceLost,
     InvalidModelOutput,
     MemoryFull,
@@ -53,6 +55,8 @@ _STATUS: dict[type[BaseException], int] = {
     GatewayStopping: 503,
     ModelNotReady: 503,
     InstanceLost: 503,
+    DeviceMemoryFull: 503,
+    DeviceLost: 503,
     ClientDisconnect: CLIENT_CLOSED_REQUEST,
 }
 # server/src/http_server.cc, HttpCodeFromError

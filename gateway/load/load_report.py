@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
+from gateway.load.latency_summary import LatencySummary
 from gateway.load.load_result import LoadResult
 from gateway.load.server_stages import ServerStages
 from gateway.load.sustained_load import MinuteSummary, SustainedComparison
@@ -47,6 +48,28 @@ def stage_table(result: LoadResult) -> Table:
         latency = stage.latency
         table.add_row(stage.name, f"{latency.p50_ms:.2f}", f"{latency.p95_ms:.2f}", f"{latency.mean_ms:.2f}")
     return table
+
+
+def comparison_table(load: str, one: tuple[str, LoadResult], other: tuple[str, LoadResult]) -> Table:
+    """The same load on two gateways, each with its name: the stages of both side by side."""
+    table = Table(title=f"stages of both, {load} (ms, p50 and p99)", title_justify="left")
+    table.add_column("stage")
+    for gateway, _ in (one, other):
+        table.add_column(gateway, justify="right")
+    table.add_column("2nd : 1st", justify="right")
+    latencies = [{stage.name: stage.latency for stage in result.stages} for _, result in (one, other)]
+    for name in dict.fromkeys([*latencies[0], *latencies[1]]):
+        pair = [each.get(name) for each in latencies]
+        cells = ["-" if each is None else f"{each.p50_ms:.2f}  {each.p99_ms:.2f}" for each in pair]
+        table.add_row(name, *cells, _ratio(*pair))
+    table.add_row("images/s", *(f"{result.images_per_second:.1f}" for _, result in (one, other)), "")
+    return table
+
+
+def _ratio(one: LatencySummary | None, other: LatencySummary | None) -> str:
+    if one is None or other is None or one.p50_ms <= 0:
+        return "-"
+    return f"{other.p50_ms / one.p50_ms:.2f}"
 
 
 def stage_sentence(result: LoadResult) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from prometheus_client.parser import text_string_to_metric_families
 
 _STAGES, _REQUESTS = "outpost_stage_seconds", "outpost_request_seconds"
+_PREPROCESSING = "outpost_preprocessing"
 _FETCH_SECONDS = 5.0
 
 
@@ -41,12 +42,33 @@ def fetch_totals(address: str, model: str, protocol: str) -> HistogramTotals | N
         model: The alias.
         protocol: ``grpc`` or ``http``.
     """
+    text = _fetch(address)
+    return None if text is None else read_totals(text, model, protocol)
+
+
+def fetch_path(address: str) -> str:
+    """Where a gateway prepares frames, ``cpu`` or ``cuda``, or both; empty where nobody answers.
+
+    Args:
+        address: ``host:port`` of the metrics listener.
+    """
+    return read_path(_fetch(address) or "")
+
+
+def _fetch(address: str) -> str | None:
     try:
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=_FETCH_SECONDS) as answer:
-            text = answer.read().decode()
+            text: str = answer.read().decode()
+            return text
     except (OSError, urllib.error.HTTPError):
         return None
-    return read_totals(text, model, protocol)
+
+
+def read_path(text: str) -> str:
+    """Find it in Prometheus' text format."""
+    families = text_string_to_metric_families(text)
+    samples = [sample for family in families if family.name == _PREPROCESSING for sample in family.samples]
+    return "+".join(sample.labels["path"] for sample in samples if sample.value > 0)
 
 
 def read_totals(text: str, model: str, protocol: str) -> HistogramTotals:

@@ -19,7 +19,7 @@ from gateway.supervision.build_files import CorruptBuild
 from gateway.supervision.build_loader import BuildLoader
 from gateway.supervision.engine_errors import EngineNotReady
 from gateway.triton.control import TritonControl
-from gateway.triton.model_config import InvalidModelConfig, needs_plan
+from gateway.triton.model_config import InvalidModelConfig, needs_plan, raw_output_shape
 
 _LOG = logging.getLogger(__name__)
 _FINISH_SECONDS = 0.5
@@ -222,7 +222,13 @@ class ModelKeeper:
         kept.serving_signature, kept.with_plan = kept.signature, needs_plan(config)
         precision = precision_reason(config.backend, config.parameters["precision"].string_value, cpu_flags())
         kept.loaded = LoadedBuild(
-            name=name, ready=True, reason=problem, backend=config.backend, precision=precision, card=card
+            name=name,
+            ready=True,
+            reason=problem,
+            backend=config.backend,
+            precision=precision,
+            card=card,
+            raw_output_shape=() if card is None else raw_output_shape(config, card.output),
         )
         seconds = round(self._clock() - began_at, 3)
         _LOG.info(said, extra={"build": name, "seconds": seconds, "backend": config.backend})

@@ -1,16 +1,20 @@
 """The hot path: one frame's tensor, already in its slot, through the model."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2
 
 from contracts.model_card import ModelCard
+from gateway.device_output import ModelOutput
 from gateway.errors import InvalidModelOutput, RegionLost, TritonRejected
-from gateway.frame_memory import FrameMemory
+from gateway.frame_memory import FrameMemory, HostFrameMemory
 from gateway.triton.connection import TritonConnection, triton_errors
 
+_REGION_SECONDS = 5.0
+_REGION = "shared_memory_region"
 _REGION_GONE_MARK = "Unable to find shared memory region"
 
 
@@ -33,34 +37,46 @@ class FrameClient:
         """Make a region known to Triton, by its name.
 
         Raises:
-            TritonRejected: Triton cannot open it (another host, another /dev/shm, or not allowed).
+            TritonRejected: Triton cannot open it (another host, another /dev/shm, no GPU, or not allowed).
             TritonUnavailable: Nobody answered.
         """
-        request = service_pb2.SystemSharedMemoryRegisterRequest(
-            name=memory.name, key=f"/{memory.name}", offset=0, byte_size=memory.size_bytes
-        )
+        handle, stub = memory.device_handle, self._connection.stub
         with triton_errors(str(memory.name)):
-            await self._connection.stub.SystemSharedMemoryRegister(request, timeout=5.0, wait_for_ready=True)
+            if handle is None:
+                region = service_pb2.SystemSharedMemoryRegisterRequest(
+                    name=memory.name, key=f"/{memory.name}", offset=0, byte_size=memory.size_bytes
+                )
+                await stub.SystemSharedMemoryRegister(region, timeout=_REGION_SECONDS, wait_for_ready=True)
+            else:
+                on_device = service_pb2.CudaSharedMemoryRegisterRequest(
+                    name=memory.name, raw_handle=handle.raw, device_id=handle.device_id, byte_size=memory.size_bytes
+                )
+                await stub.CudaSharedMemoryRegister(on_device, timeout=_REGION_SECONDS, wait_for_ready=True)
 
-    async def unregister(self, name: str) -> None:
-        """Make Triton forget a region.
+    async def unregister(self, memory: FrameMemory) -> None:
+        """Make Triton forget a region; one that it does not know is forgotten already.
 
         Raises:
             TritonRejected: The region is in use.
             TritonUnavailable: Nobody answered.
         """
-        with triton_errors(name):
-            await self._connection.stub.SystemSharedMemoryUnregister(
-                service_pb2.SystemSharedMemoryUnregisterRequest(name=name), timeout=5.0
-            )
+        stub = self._connection.stub
+        with triton_errors(str(memory.name)):
+            if memory.device_handle is None:
+                region = service_pb2.SystemSharedMemoryUnregisterRequest(name=memory.name)
+                await stub.SystemSharedMemoryUnregister(region, timeout=_REGION_SECONDS)
+            else:
+                on_device = service_pb2.CudaSharedMemoryUnregisterRequest(name=memory.name)
+                await stub.CudaSharedMemoryUnregister(on_device, timeout=_REGION_SECONDS)
 
     async def infer(
         self, build: str, card: ModelCard, memory: FrameMemory, slot: int, timeout_seconds: float
-    ) -> NDArray[np.float32]:
+    ) -> ModelOutput:
         """Run one prepared frame.
 
         Returns:
-            The output named by the card, FP32, without the batch axis.
+            The output named by the card, FP32, without the batch axis; on the GPU where the model has written it into
+            the slot.
 
         Raises:
             TritonUnavailable: Nobody answered.
@@ -78,10 +94,12 @@ class FrameClient:
             if _REGION_GONE_MARK in error.message:
                 raise RegionLost(str(memory.name)) from error
             raise
+        if _REGION in request.outputs[0].parameters:
+            return memory.output(build, slot, _shape(response, build, card.output.name))
         return _first_output(response, build, card.output.name)
 
     def _request(self, build: str, card: ModelCard, memory: FrameMemory, slot: int) -> service_pb2.ModelInferRequest:
-        if memory.name is None:
+        if isinstance(memory, HostFrameMemory) and memory.name is None:
             return _request_with_tensor(build, card, memory, slot)
         key = (build, memory.name, slot)
         request = self._requests.get(key)
@@ -90,7 +108,9 @@ class FrameClient:
         return request
 
 
-def _request_with_tensor(build: str, card: ModelCard, memory: FrameMemory, slot: int) -> service_pb2.ModelInferRequest:
+def _request_with_tensor(
+    build: str, card: ModelCard, memory: HostFrameMemory, slot: int
+) -> service_pb2.ModelInferRequest:
     request = service_pb2.ModelInferRequest(model_name=build)
     request.inputs.add(name=card.input.name, datatype=card.input.datatype, shape=card.input.shape)
     request.outputs.add(name=card.output.name)
@@ -101,22 +121,37 @@ def _request_with_tensor(build: str, card: ModelCard, memory: FrameMemory, slot:
 def _request_with_region(build: str, card: ModelCard, memory: FrameMemory, slot: int) -> service_pb2.ModelInferRequest:
     request = service_pb2.ModelInferRequest(model_name=build)
     tensor = request.inputs.add(name=card.input.name, datatype=card.input.datatype, shape=card.input.shape)
-    tensor.parameters["shared_memory_region"].string_param = memory.name
-    tensor.parameters["shared_memory_offset"].int64_param = memory.offset(slot)
-    tensor.parameters["shared_memory_byte_size"].int64_param = card.input.size_bytes
-    request.outputs.add(name=card.output.name)
+    _place(tensor, memory.name, memory.offset(slot), card.input.size_bytes)
+    output = request.outputs.add(name=card.output.name)
+    output_bytes = memory.output_bytes_of(build)
+    if output_bytes:
+        _place(output, memory.name, memory.output_offset(slot), output_bytes)
     return request
 
 
+def _place(tensor: Any, region: str | None, offset: int, size_bytes: int) -> None:
+    tensor.parameters[_REGION].string_param = region
+    tensor.parameters["shared_memory_offset"].int64_param = offset
+    tensor.parameters["shared_memory_byte_size"].int64_param = size_bytes
+
+
 def _first_output(response: service_pb2.ModelInferResponse, build: str, name: str) -> NDArray[np.float32]:
-    if len(response.outputs) != 1 or len(response.raw_output_contents) != 1:
+    shape = _shape(response, build, name)
+    if len(response.raw_output_contents) != 1:
+        raise InvalidModelOutput(build, f"'{name}' did not come in the answer")
+    values = np.frombuffer(response.raw_output_contents[0], dtype=np.float32)
+    if values.size != math.prod(shape):
+        raise InvalidModelOutput(build, f"'{name}' of shape {[1, *shape]} has {values.size} values")
+    return values.reshape(shape)
+
+
+def _shape(response: service_pb2.ModelInferResponse, build: str, name: str) -> tuple[int, ...]:
+    """Without the batch axis."""
+    if len(response.outputs) != 1:
         raise InvalidModelOutput(build, f"expected one tensor '{name}', got {len(response.outputs)}")
     tensor = response.outputs[0]
     if tensor.datatype != "FP32" or len(tensor.shape) < 2 or tensor.shape[0] != 1:
         raise InvalidModelOutput(
             build, f"expected '{name}' as FP32 with a batch axis of 1, got {tensor.datatype} {list(tensor.shape)}"
         )
-    values = np.frombuffer(response.raw_output_contents[0], dtype=np.float32)
-    if values.size != math.prod(tensor.shape):
-        raise InvalidModelOutput(build, f"'{name}' of shape {list(tensor.shape)} has {values.size} values")
-    return values.reshape(tuple(tensor.shape[1:]))
+    return tuple(tensor.shape[1:])

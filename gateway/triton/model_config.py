@@ -6,11 +6,13 @@ from typing import Any
 from google.protobuf import json_format, text_format
 
 from contracts.engine_cache import PLAN_FILE
+from contracts.model_card import OutputSpec
 from gateway.oip import model_config_pb2
 
 GENERATION_PARAMETER = "outpost_generation"
 THREADS_PARAMETER = "intra_op_thread_count"
 OWN_BACKENDS = ("onnxruntime", "openvino")
+_RAW_DECODERS = ("yolov8", "yolov5")
 _TENSORRT, _TENSORRT_PLATFORM = "tensorrt", "tensorrt_plan"
 
 
@@ -41,6 +43,17 @@ def parse_config(text: str) -> model_config_pb2.ModelConfig:
 def needs_plan(config: model_config_pb2.ModelConfig) -> bool:
     """Whether the build runs on a plan that its machine makes of it."""
     return bool(config.backend == _TENSORRT or config.platform == _TENSORRT_PLATFORM)
+
+
+def raw_output_shape(config: model_config_pb2.ModelConfig, output: OutputSpec) -> tuple[int, ...]:
+    """Shape of one frame's raw output, FP32, where it is fixed; empty for others, which are small."""
+    if output.decoder not in _RAW_DECODERS:
+        return ()
+    for each in config.output:
+        dims = tuple(each.dims[0 if config.max_batch_size else 1 :])
+        if each.name == output.name and each.data_type == model_config_pb2.TYPE_FP32 and all(dim > 0 for dim in dims):
+            return dims
+    return ()
 
 
 def config_with_plan(

@@ -1,6 +1,9 @@
 """The regions of shared memory that Triton knows, whoever registered them."""
 
 import logging
+from collections.abc import Awaitable, Callable
+
+from google.protobuf.message import Message
 
 from gateway.errors import TritonRejected
 from gateway.oip import service_pb2
@@ -26,6 +29,9 @@ class RegionRegister:
         Raises:
             TritonUnavailable, DeadlineExceeded: Nobody answered.
         """
+        return tuple(sorted({*await self._of_the_machine(), *await self._of_gpus()}))
+
+    async def _of_the_machine(self) -> tuple[str, ...]:
         try:
             with triton_errors(""):
                 answer = await self._connection.stub.SystemSharedMemoryStatus(
@@ -33,7 +39,17 @@ class RegionRegister:
                 )
         except TritonRejected:
             return ()
-        return tuple(sorted(answer.regions))
+        return tuple(answer.regions)
+
+    async def _of_gpus(self) -> tuple[str, ...]:
+        try:
+            with triton_errors(""):
+                answer = await self._connection.stub.CudaSharedMemoryStatus(
+                    service_pb2.CudaSharedMemoryStatusRequest(), timeout=_ASK_SECONDS
+                )
+        except TritonRejected:
+            return ()
+        return tuple(answer.regions)
 
     async def forget(self, prefix: str) -> tuple[str, ...]:
         """Unregister what an ended process left; returns the names. One that is still in use stays, and is logged.
@@ -44,17 +60,24 @@ class RegionRegister:
         Raises:
             TritonUnavailable, DeadlineExceeded: Nobody answered.
         """
-        stale = [name for name in await self.names() if name.startswith(prefix)]
-        forgotten = [name for name in stale if await self._unregister(name)]
+        stub = self._connection.stub
+        forgotten = []
+        for name in await self._of_the_machine():
+            request = service_pb2.SystemSharedMemoryUnregisterRequest(name=name)
+            if name.startswith(prefix) and await self._is_done(name, stub.SystemSharedMemoryUnregister, request):
+                forgotten.append(name)
+        for name in await self._of_gpus():
+            on_gpu = service_pb2.CudaSharedMemoryUnregisterRequest(name=name)
+            if name.startswith(prefix) and await self._is_done(name, stub.CudaSharedMemoryUnregister, on_gpu):
+                forgotten.append(name)
         if forgotten:
             _LOG.info("Triton forgot the shared memory of an ended process", extra={"regions": len(forgotten)})
-        return tuple(forgotten)
+        return tuple(sorted(forgotten))
 
-    async def _unregister(self, name: str) -> bool:
-        request = service_pb2.SystemSharedMemoryUnregisterRequest(name=name)
+    async def _is_done(self, name: str, unregister: Callable[..., Awaitable[object]], request: Message) -> bool:
         try:
             with triton_errors(name):
-                await self._connection.stub.SystemSharedMemoryUnregister(request, timeout=_ASK_SECONDS)
+                await unregister(request, timeout=_ASK_SECONDS)
         except TritonRejected as error:
             _LOG.warning("Triton keeps an old region", extra={"region": name, "reason": str(error)})
             return False

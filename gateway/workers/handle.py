@@ -8,11 +8,12 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
+from pydantic import TypeAdapter
 
 from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError, InstanceLost, TritonUnavailable
@@ -31,11 +32,27 @@ LINK_VARIABLE = "OUTPOST_GATEWAY_WORKER_LINK"
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """What a worker says about itself."""
+    """What a worker says about itself.
+
+    Attributes:
+        pid: Its process; 0 while there is none.
+        shared_memory: Whether tensors reach Triton through shared memory, the machine's or a GPU's.
+        shared_memory_reason: Why they do not; empty where they do.
+        transport: How they travel; empty while there is no process.
+        transport_reasons: Why each better way is not taken.
+        preprocessing: Where frames become tensors, ``cpu`` or ``cuda``; empty while there is no process.
+        preprocessing_reason: Why there; of a GPU, which one it is.
+        device_lost: Whether it was a GPU until that was lost.
+    """
 
     pid: int
     shared_memory: bool
     shared_memory_reason: str
+    transport: str = ""
+    transport_reasons: Mapping[str, str] = field(default_factory=dict)
+    preprocessing: str = ""
+    preprocessing_reason: str = ""
+    device_lost: bool = False
 
 
 class WorkerHandle(Protocol):
@@ -64,7 +81,18 @@ class WorkerHandle(Protocol):
 
 def status_of(worker: Worker) -> WorkerStatus:
     """The status of a worker in this process."""
-    return WorkerStatus(os.getpid(), worker.regions.current.shared, worker.regions.reason)
+    regions = worker.regions
+    reasons = {transport.value: reason for transport, reason in regions.reasons.items()}
+    return WorkerStatus(
+        os.getpid(),
+        regions.shared,
+        regions.reason,
+        regions.current.transport.value,
+        reasons,
+        worker.preprocessing.choice.path,
+        worker.preprocessing.choice.reason,
+        worker.preprocessing.lost,
+    )
 
 
 class InProcessWorker:
@@ -227,7 +255,7 @@ class WorkerProcess:
             answer = await self._ask("status", {})
         except (ConnectionError, TimeoutError):
             return WorkerStatus(0, shared_memory=False, shared_memory_reason="the worker is being started again")
-        return WorkerStatus(int(str(answer["pid"])), bool(answer["shared_memory"]), str(answer["reason"]))
+        return TypeAdapter(WorkerStatus).validate_python(answer["status"])
 
     async def stop(self) -> None:
         """Finish the requests in work and end."""

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from dataclasses import asdict
 
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -61,13 +62,4 @@ async def _obey(
     elif message["kind"] == "metrics":
         tell({"kind": "metrics", "id": message["id"], "text": generate_latest(registry).decode()})
     elif message["kind"] == "status":
-        status = status_of(worker)
-        tell(
-            {
-                "kind": "status",
-                "id": message["id"],
-                "pid": status.pid,
-                "shared_memory": status.shared_memory,
-                "reason": status.shared_memory_reason,
-            }
-        )
+        tell({"kind": "status", "id": message["id"], "status": asdict(status_of(worker))})

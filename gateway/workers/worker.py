@@ -27,6 +27,7 @@ from gateway.supervision.state_folder import StateFolder
 from gateway.triton.connection import TritonConnection
 from gateway.triton.frame_client import FrameClient
 from gateway.triton.tensor_client import TensorClient
+from gateway.workers.preprocessing import Preprocessing
 from vision.opencv_settings import use_opencv_quietly
 
 _LOG = logging.getLogger(__name__)
@@ -82,6 +83,8 @@ class Worker:
         frame_client = FrameClient(self._connection)
         tensors = TensorClient(self._connection)
         cores = usable_cores()
+        self._threads = ThreadPoolExecutor(cores, thread_name_prefix="frames")
+        self.preprocessing = Preprocessing(settings, self._threads, self.metrics)
         max_in_flight = settings.max_in_flight or 2 * cores + 2
         self._admission = Admission(max_in_flight, settings.max_queue)
         self.regions = FrameRegions(
@@ -89,9 +92,10 @@ class Worker:
             memory_prefix,
             max_in_flight,
             use_shared_memory=settings.shared_memory == "auto",
-            on_mode=self.metrics.shared_memory.set,
+            on_transport=self.metrics.use_transport,
+            make_device_memory=self.preprocessing.make_device_memory,
         )
-        self._threads = ThreadPoolExecutor(cores, thread_name_prefix="frames")
+        self.preprocessing.when_lost(self.regions.leave_device)
         self._bodies = BodyBudget(settings.bodies_limit_bytes)
         self.metrics.body_bytes.set_function(lambda: self._bodies.held_bytes)
         self.metrics.queue_depth.set_function(lambda: self._admission.waiting)
@@ -100,8 +104,7 @@ class Worker:
             self._admission,
             self.regions,
             frame_client,
-            self._threads,
-            max_pixels=settings.max_pixels,
+            self.preprocessing.preparer,
             events=FrameEvents(
                 instance_lost=on_instance_lost,
                 retried=lambda build: self.metrics.retries.labels(build).inc(),
@@ -191,4 +194,5 @@ class Worker:
         await asyncio.gather(*stops)
         await self.regions.close()
         await self._connection.close()
+        self.preprocessing.close()
         self._threads.shutdown(wait=False)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.model_card import ModelCard
-from gateway.frame_memory import FrameMemory
+from gateway.frame_memory import FrameMemory, HostFrameMemory
 
 
 class FakeFrameBackend:
@@ -32,6 +32,7 @@ class FakeFrameBackend:
     ) -> NDArray[np.float32]:
         """Wait while ``open`` is not set, then fail with ``error`` or return the build's output or the candidates."""
         self.entered += 1
+        assert isinstance(memory, HostFrameMemory)
         datatype = np.uint8 if card.input.datatype == "UINT8" else np.float32
         self.asked.append((build, memory.array(slot, card.input.shape, datatype).copy()))
         try:

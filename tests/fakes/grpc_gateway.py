@@ -12,10 +12,11 @@ from prometheus_client import CollectorRegistry
 from gateway.access.bearer_tokens import BearerTokens
 from gateway.body_budget import BodyBudget
 from gateway.catalogue import Catalogue
-from gateway.frame_memory import FrameMemory
+from gateway.frame_memory import HostFrameMemory
 from gateway.frames.admission import Admission
 from gateway.frames.frame_events import FrameEvents
 from gateway.frames.pipeline import FramePipeline
+from gateway.frames.preparer import HostPreparer
 from gateway.grpc_api.server import GrpcServer, OipServicer
 from gateway.inference.service import InferenceService
 from gateway.metrics import ServingMetrics
@@ -50,10 +51,9 @@ async def running_grpc_gateway(
     with ThreadPoolExecutor(2) as threads:
         pipeline = FramePipeline(
             admission,
-            StaticMemory(FrameMemory(None, 4, CARD.input.size_bytes)),
+            StaticMemory(HostFrameMemory(None, 4, CARD.input.size_bytes)),
             backend,
-            threads,
-            max_pixels=10_000_000,
+            HostPreparer(threads, max_pixels=10_000_000),
             events=FrameEvents(lambda _: None, lambda _: None, metrics.count_execution),
         )
         service = InferenceService(

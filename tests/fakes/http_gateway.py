@@ -18,10 +18,11 @@ from gateway.access.bearer_tokens import BearerTokens
 from gateway.body_budget import BodyBudget
 from gateway.catalogue import Catalogue, LoadedBuild
 from gateway.errors import InstanceLost
-from gateway.frame_memory import FrameMemory
+from gateway.frame_memory import FrameMemory, HostFrameMemory
 from gateway.frames.admission import Admission
 from gateway.frames.frame_events import FrameEvents
 from gateway.frames.pipeline import FramePipeline
+from gateway.frames.preparer import HostPreparer
 from gateway.http_api.server import HttpServer, build_http_app
 from gateway.inference.service import InferenceService
 from gateway.metrics import ServingMetrics
@@ -61,7 +62,7 @@ def ready_catalogue() -> Catalogue:
 class StaticMemory:
     """Implements ``MemorySource``."""
 
-    current: FrameMemory
+    current: HostFrameMemory
 
     async def register_again(self, memory: FrameMemory) -> None:
         """Nothing is ever lost."""
@@ -113,7 +114,7 @@ async def running_http_gateway(
     backend, tensors = FakeFrameBackend(candidates), FakeTensors()
     admission = Admission(max_in_flight, max_queue)
     bodies = BodyBudget(settings.bodies_limit_bytes)
-    memory = StaticMemory(FrameMemory(None, max_in_flight, CARD.input.size_bytes))
+    memory = StaticMemory(HostFrameMemory(None, max_in_flight, CARD.input.size_bytes))
     lost: list[InstanceLost] = []
     listener = socket.create_server(("127.0.0.1", 0))
     with ThreadPoolExecutor(2) as threads:
@@ -121,8 +122,7 @@ async def running_http_gateway(
             admission,
             memory,
             backend,
-            threads,
-            max_pixels=settings.max_pixels,
+            HostPreparer(threads, max_pixels=settings.max_pixels),
             events=FrameEvents(lost.append, lambda build: metrics.retries.labels(build).inc(), metrics.count_execution),
         )
         service = InferenceService(

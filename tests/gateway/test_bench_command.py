@@ -10,6 +10,7 @@ import pytest
 
 from gateway.commands import bench
 from gateway.commands.bench_arguments import bench_plan
+from gateway.load.server_stages import read_path
 from tests.fakes.grpc_gateway import running_grpc_gateway
 from tests.fakes.http_gateway import running_http_gateway
 from tests.fakes.pictures import jpeg
@@ -126,3 +127,42 @@ def test_flags_that_make_no_sense(given: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         arguments(*given)
     assert stopped.value.code == 2
+
+
+async def test_two_gateways_get_the_same_loads_and_their_stages_stand_side_by_side(
+    frame: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.json"
+    async with running_grpc_gateway() as address, running_grpc_gateway() as other:
+        args = arguments(frame, "--grpc", address, "--against", other, "--concurrency", "1,2")
+        args.json, args.seconds, args.warmup = out, 0.2, 0.0
+        assert await asyncio.to_thread(bench.run, args) == 0
+
+    loads = json.loads(out.read_text())["loads"]
+    assert [(load["gateway"], load["name"]) for load in loads] == [
+        (gateway, f"{clients} clients, {gateway}") for clients in (1, 2) for gateway in (address, other)
+    ]
+    assert all(load["images_per_second"] > 0 for load in loads)
+    said = capsys.readouterr().out
+    assert said.count("stages of both") == 2
+    assert "2nd : 1st" in said
+
+
+def test_the_second_gateways_metrics_are_asked_where_they_are_told() -> None:
+    plan = bench_plan(arguments("--against", "h:2"))
+    assert [side.target.address for side in plan.sides] == ["127.0.0.1:8001", "h:2"]
+    assert [side.metrics for side in plan.sides] == ["127.0.0.1:8002", ""]
+    assert bench_plan(arguments("--against", "h:2", "--against-metrics", "h:3")).sides[1].metrics == "h:3"
+    assert len(bench_plan(arguments()).sides) == 1
+
+
+def test_the_path_of_a_gateway_is_read_from_its_metrics() -> None:
+    def text(cpu: int, cuda: int) -> str:
+        return f'outpost_preprocessing{{path="cpu"}} {cpu}\noutpost_preprocessing{{path="cuda"}} {cuda}\n'
+
+    assert [read_path(text(1, 0)), read_path(text(0, 2)), read_path(text(1, 1)), read_path("")] == [
+        "cpu",
+        "cuda",
+        "cpu+cuda",
+        "",
+    ]

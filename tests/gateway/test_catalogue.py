@@ -1,8 +1,9 @@
 import pytest
 
 from contracts.active_models import ActiveModel, Canary
-from contracts.model_card import ModelCard
+from contracts.model_card import ModelCard, OutputSpec
 from gateway.catalogue import Catalogue, LoadedBuild
+from gateway.device_output import RawOutput
 from gateway.errors import ModelNotReady, UnknownModel
 
 
@@ -98,6 +99,18 @@ def test_readiness_of_builds_and_aliases() -> None:
 def test_a_snapshot_survives_the_way_to_another_process() -> None:
     known = catalogue(build("1.0.0"), roles={"previous": "defects-0.9.0_x86-cpu"})
     assert Catalogue.model_validate_json(known.model_dump_json()) == known
+
+
+def test_only_outputs_that_the_gateway_decodes_are_raw() -> None:
+    plain = build("1.0.0")
+    assert plain.card is not None
+    card = plain.card.model_copy(update={"output": OutputSpec(name="output0", decoder="yolov5")})
+    raw = plain.model_copy(update={"name": "raw", "card": card, "raw_output_shape": (25200, 6)})
+    of_no_fixed_shape = raw.model_copy(update={"name": "dynamic", "raw_output_shape": ()})
+    known = catalogue(plain, raw, of_no_fixed_shape)
+    assert known.raw_outputs == {"raw": RawOutput("yolov5", (25200, 6), 1)}
+    assert known.raw_outputs["raw"].size_bytes == 25200 * 6 * 4
+    assert Catalogue.model_validate_json(known.model_dump_json()).raw_outputs == known.raw_outputs
 
 
 def test_an_alias_says_why_another_build_stands_in() -> None:

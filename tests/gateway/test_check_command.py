@@ -1,5 +1,6 @@
 """``check`` on a machine where no gateway runs."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from gateway.commands import check
 from gateway.listeners import free_port
 from gateway.settings import Settings
+from gateway.workers.handle import WorkerStatus
 
 PORTS = ("http_port", "grpc_port", "metrics_port", "admin_port", "triton_grpc_port")
 
@@ -48,3 +50,37 @@ def test_one_build_for_another_machine_is_no_problem(tmp_path: Path) -> None:
     machine = check.look_at_machine(settings)
     assert list(machine["refused_builds"]) == ["defects-1.0.0_elsewhere"]
     assert check.machine_problems(machine) == []
+
+
+def test_the_path_of_preprocessing_is_told_and_one_that_cannot_be_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_ENABLE_CUDASIM", "0")
+    by_setting = check.look_at_machine(settings_for(tmp_path, preprocess="cpu"))
+    assert by_setting["preprocessing"] == "cpu: the setting preprocess says so"
+    settings = settings_for(tmp_path, "defects-1.0.0_here", hardware_class="here", preprocess="cuda")
+    machine = check.look_at_machine(settings.model_copy(update={"cuda_device": 99}))
+    (problem,) = check.machine_problems(machine)
+    assert problem.startswith("frames cannot be prepared on the GPU: there is no ")
+
+
+def test_a_gpu_that_was_lost_is_degraded() -> None:
+    worker = {"pid": 7, "shared_memory": True, "device_lost": True, "preprocessing_reason": "the GPU was lost: Xid 79"}
+    status = {
+        "triton": {"up": True},
+        "active_file": {"problem": ""},
+        "builds": {},
+        "cascades": {},
+        "models": {},
+        "workers": [worker, worker | {"pid": 8, "device_lost": False}],
+    }
+    (problem,) = check.status_problems(status)
+    assert problem.startswith("worker 7: the CPU prepares frames: the GPU was lost: Xid 79; restart")
+
+
+def test_how_tensors_travel_is_shown_with_the_reasons() -> None:
+    reasons = {"cuda_shared_memory": "Triton cannot open it: invalid args"}
+    worker = WorkerStatus(7, True, "", "system_shared_memory", reasons)
+    shown = check._cell([asdict(worker)])
+    assert "transport system_shared_memory" in shown
+    assert "transport_reasons cuda_shared_memory Triton cannot open it: invalid args" in shown

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from gateway.frame_memory import SHARED_MEMORY_DIR, FrameMemory, remove_stale_regions
+from gateway.frame_memory import SHARED_MEMORY_DIR, HostFrameMemory, remove_stale_regions
+from gateway.transport import Transport
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def prefix() -> Iterator[str]:
 
 
 def test_slots_are_apart_and_written_where_the_offset_says(prefix: str) -> None:
-    memory = FrameMemory(f"{prefix}1", slots=3, slot_bytes=5000)
+    memory = HostFrameMemory(f"{prefix}1", slots=3, slot_bytes=5000)
     assert memory.slot_bytes == 8192
     slot = [memory.acquire() for _ in range(3)][1]
     memory.array(slot, (1, 10, 10, 3), np.uint8)[:] = 7
@@ -27,7 +28,7 @@ def test_slots_are_apart_and_written_where_the_offset_says(prefix: str) -> None:
 
 
 def test_a_region_is_freed_when_its_last_slot_is_back(prefix: str) -> None:
-    memory = FrameMemory(f"{prefix}1", slots=2, slot_bytes=4096)
+    memory = HostFrameMemory(f"{prefix}1", slots=2, slot_bytes=4096)
     slot = memory.acquire()
     view = memory.array(slot, (16,), np.uint8)
     memory.retire()
@@ -38,20 +39,20 @@ def test_a_region_is_freed_when_its_last_slot_is_back(prefix: str) -> None:
 
 
 def test_a_name_that_exists_is_refused(prefix: str) -> None:
-    FrameMemory(f"{prefix}1", 1, 1)
+    HostFrameMemory(f"{prefix}1", 1, 1)
     with pytest.raises(FileExistsError):
-        FrameMemory(f"{prefix}1", 1, 1)
+        HostFrameMemory(f"{prefix}1", 1, 1)
 
 
 def test_too_large_a_region_fails_at_once_and_leaves_nothing(prefix: str) -> None:
     with pytest.raises(OSError, match=r"No space|Cannot allocate|too large"):
-        FrameMemory(f"{prefix}1", 1, 2**50)
+        HostFrameMemory(f"{prefix}1", 1, 2**50)
     assert not (SHARED_MEMORY_DIR / f"{prefix}1").exists()
 
 
 def test_private_memory_has_no_name() -> None:
-    memory = FrameMemory(None, 2, 100)
-    assert not memory.shared
+    memory = HostFrameMemory(None, 2, 100)
+    assert memory.transport == Transport.REQUEST
     memory.array(memory.acquire(), (4,), np.float32)[:] = 1.5
 
 

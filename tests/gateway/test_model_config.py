@@ -1,7 +1,14 @@
 import pytest
 
+from contracts.model_card import OutputSpec
 from gateway.supervision.model_keeper import failure_in_short, read_card
-from gateway.triton.model_config import InvalidModelConfig, MachineLimits, config_for_machine, parse_config
+from gateway.triton.model_config import (
+    InvalidModelConfig,
+    MachineLimits,
+    config_for_machine,
+    parse_config,
+    raw_output_shape,
+)
 
 TEXT = 'name: "m" backend: "openvino" dynamic_batching {} parameters { key: "a" value { string_value: "b" } }'
 LIMITS = MachineLimits(instances=3, threads_per_instance=2)
@@ -76,3 +83,25 @@ def test_triton_s_report_of_a_failed_load_is_cut_to_the_sentence() -> None:
     )
     assert failure_in_short(text) == "The file is not ONNX."
     assert failure_in_short("something else") == "something else"
+
+
+RAW = OutputSpec(name="output0", decoder="yolov8")
+
+
+@pytest.mark.parametrize(
+    ("text", "output", "shape"),
+    [
+        ('max_batch_size: 8 output { name: "output0" data_type: TYPE_FP32 dims: [84, 8400] }', RAW, (84, 8400)),
+        ('output { name: "output0" data_type: TYPE_FP32 dims: [1, 84, 8400] }', RAW, (84, 8400)),
+        ('output { name: "output0" data_type: TYPE_FP32 dims: [-1, 84, 8400] }', RAW, (84, 8400)),
+        ('max_batch_size: 8 output { name: "output0" data_type: TYPE_FP32 dims: [84, -1] }', RAW, ()),
+        ('max_batch_size: 8 output { name: "output0" data_type: TYPE_FP16 dims: [84, 8400] }', RAW, ()),
+        ('max_batch_size: 8 output { name: "other" data_type: TYPE_FP32 dims: [84, 8400] }', RAW, ()),
+        ('output { name: "candidates" data_type: TYPE_FP32 dims: [1, 300, 6] }', OutputSpec(), ()),
+        ("", RAW, ()),
+    ],
+)
+def test_the_shape_of_a_raw_output_is_known_where_it_is_fixed(
+    text: str, output: OutputSpec, shape: tuple[int, ...]
+) -> None:
+    assert raw_output_shape(parse_config(text), output) == shape

@@ -13,6 +13,7 @@ from tritonclient.grpc import service_pb2
 
 from contracts.build_manifest import BuildManifest
 from contracts.engine_cache import EngineFacts, EngineStatus, plan_path, status_path
+from contracts.model_card import CARD_PARAMETER, InputSpec, ModelCard, OutputSpec
 from gateway.supervision.build_loader import LocalBuildLoader, RemoteBuildLoader
 from gateway.supervision.engine_folder import EngineFolder
 from gateway.supervision.model_keeper import ModelKeeper
@@ -131,6 +132,28 @@ async def test_what_triton_has_is_kept(device: Device) -> None:
     await look(keeper, A, B)
     await look(device.gateway(), A, B)
     assert device.loaded() == []
+
+
+async def test_the_fixed_shape_of_a_raw_output_is_known_of_a_build_however_it_came(
+    device: Device,
+) -> None:
+    card = ModelCard(
+        model="bare",
+        version="1.0.0",
+        hardware_class="x86-cpu",
+        labels=("a", "b"),
+        input=InputSpec(width=64, height=48),
+        output=OutputSpec(name="output0", decoder="yolov8"),
+    )
+    output = 'max_batch_size: 4 output { name: "output0" data_type: TYPE_FP32 dims: [6, 2100] }'
+    text = json.dumps(card.model_dump_json())
+    parameter = f'parameters {{ key: "{CARD_PARAMETER}" value {{ string_value: {text} }} }}'
+    device.put(BARE, config=f"{CONFIG} {output} {parameter}")
+    for expected in ([BARE], []):
+        keeper = device.gateway()
+        await look(keeper, BARE)
+        assert device.loaded() == expected
+        assert keeper.builds[BARE].raw_output_shape == (6, 2100)
 
 
 async def test_a_build_without_a_manifest_is_kept_as_long_as_its_files_are_the_same(device: Device) -> None:

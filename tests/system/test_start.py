@@ -60,6 +60,13 @@ def test_models_that_are_not_shipped_are_named(tmp_path: Path, seed_dir: Path) -
     assert f"--seed-models names cats, and {seed_dir} has builds of" in ended.stderr
 
 
+def test_a_gpu_that_is_asked_for_and_missing(tmp_path: Path, seed_dir: Path) -> None:
+    ended = serve(tmp_path, f"--seed-dir={seed_dir}", "--preprocess=cuda", "--cuda-device=99", NUMBA_ENABLE_CUDASIM="0")
+    assert ended.returncode == 2
+    assert "frames cannot be prepared on the GPU: there is no " in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_disk_without_room_leaves_nothing_half_written(tmp_path: Path, seed_dir: Path) -> None:
     def one_kilobyte_for_each_file() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))

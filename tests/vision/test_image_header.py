@@ -24,7 +24,7 @@ RGBA = np.dstack([PIXELS, GREY])
     ("pixels", "kind", "options", "expected"),
     [
         (PIXELS, "jpeg", {}, ImageHeader("jpeg", 7, 5, 3, 8, 1, animated=False)),
-        (PIXELS, "jpeg", {"progressive": True}, ImageHeader("jpeg", 7, 5, 3, 8, 1, animated=False)),
+        (PIXELS, "jpeg", {"progressive": True}, ImageHeader("jpeg", 7, 5, 3, 8, 1, animated=False, progressive=True)),
         (GREY, "jpeg", {}, ImageHeader("jpeg", 7, 5, 1, 8, 1, animated=False)),
         (PIXELS, "jpeg", {"mode": "CMYK"}, ImageHeader("jpeg", 7, 5, 4, 8, 1, animated=False)),
         (PIXELS, "png", {}, ImageHeader("png", 7, 5, 3, 8, 1, animated=False)),

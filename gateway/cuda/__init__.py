@@ -1,0 +1,1 @@
+"""The GPU's part of the gateway. Modules that need numba are imported only where a GPU was chosen."""

@@ -1,0 +1,155 @@
+"""The memory that frames are prepared in, on a GPU: Triton opens it by CUDA IPC, no tensor passes the host."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from gateway.device_output import DeviceOutput, RawOutput
+from gateway.errors import BackendError, InvalidModelOutput
+from gateway.frame_memory import DeviceHandle, whole_pages
+from gateway.slot_ring import SlotRing
+from gateway.transport import Transport
+
+_LOG = logging.getLogger(__name__)
+# CUDA programming guide, "Interprocess Communication": smaller allocations may share their block, which is shared whole
+_SHARED_BLOCK_BYTES = 2 * 2**20
+
+
+class SharingDevice(Protocol):
+    """A GPU that shares its memory with other processes."""
+
+    @property
+    def ordinal(self) -> int:
+        """The GPU, as CUDA counts them here."""
+        ...
+
+    def allocate(self, size_bytes: int) -> Any:
+        """Memory on the GPU, uint8, one axis."""
+        ...
+
+    def ipc_handle(self, values: Any) -> bytes:
+        """What another process opens it with, 64 bytes."""
+        ...
+
+    def free_unused(self) -> None:
+        """Give back what no array uses any more."""
+        ...
+
+
+class OutputReader(Protocol):
+    """Reads what models have written on the GPU."""
+
+    def expect(self, kind: RawOutput) -> None:
+        """Get ready for such outputs; may take seconds."""
+        ...
+
+    def output(self, values: Any, kind: RawOutput) -> DeviceOutput:
+        """The output that lies in an array on the GPU: float32, of the kind's shape."""
+        ...
+
+
+class DeviceFrameMemory:
+    """``FrameMemory`` on a GPU: one allocation, in each slot an input part and behind it an output part.
+
+    Args:
+        device: Where it lies.
+        reader: Reads the outputs.
+        name: The region's name at Triton.
+        slots: Number of slots.
+        slot_bytes: Least size of an input part; rounded up to whole pages.
+        output_bytes: Least size of an output part; 0 for none.
+
+    Raises:
+        DeviceMemoryFull: The GPU has not as much.
+        DeviceRefused: It shares no memory.
+        DeviceLost: It does not work.
+    """
+
+    transport = Transport.CUDA
+
+    def __init__(
+        self, device: SharingDevice, reader: OutputReader, name: str, slots: int, slot_bytes: int, output_bytes: int = 0
+    ) -> None:
+        self.name = name
+        self.slots = slots
+        self.slot_bytes = whole_pages(slot_bytes)
+        self.output_bytes = whole_pages(output_bytes)
+        self._device = device
+        self._reader = reader
+        self._outputs: Mapping[str, RawOutput] = {}
+        self._values = device.allocate(-(-self.size_bytes // _SHARED_BLOCK_BYTES) * _SHARED_BLOCK_BYTES)
+        try:
+            self.device_handle = DeviceHandle(device.ipc_handle(self._values), device.ordinal)
+        except BackendError:
+            self._free()
+            raise
+        self._ring = SlotRing(slots, self._free)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the region that Triton is told of."""
+        return self.slots * (self.slot_bytes + self.output_bytes)
+
+    @property
+    def values(self) -> Any:
+        """The whole region: uint8, one axis, on the GPU."""
+        return self._values
+
+    def offset(self, slot: int) -> int:
+        """Where the slot, and its input tensor, begins in the region, in bytes."""
+        return slot * (self.slot_bytes + self.output_bytes)
+
+    def output_offset(self, slot: int) -> int:
+        """Where the output part of the slot begins in the region, in bytes."""
+        return self.offset(slot) + self.slot_bytes
+
+    def expect_outputs(self, outputs: Mapping[str, RawOutput]) -> None:
+        """Tell what the builds may write into the slots; what does not fit comes in the answer. May take seconds."""
+        fitting = {build: kind for build, kind in outputs.items() if kind.size_bytes <= self.output_bytes}
+        for kind in fitting.values():
+            self._reader.expect(kind)
+        # frames of a build that has just gone may still be in work
+        self._outputs = {build: kind for build, kind in self._outputs.items() if build not in outputs} | fitting
+
+    def output_bytes_of(self, build: str) -> int:
+        """How many bytes of the output part a build writes; 0 where its output comes in the answer."""
+        kind = self._outputs.get(build)
+        return 0 if kind is None else kind.size_bytes
+
+    def output(self, build: str, slot: int, shape: tuple[int, ...]) -> DeviceOutput:
+        """What a build has written into the slot; valid until the slot is released.
+
+        Raises:
+            InvalidModelOutput: Another shape than was expected.
+        """
+        kind = self._outputs[build]
+        if shape != kind.shape:
+            raise InvalidModelOutput(build, f"its config says an output of shape {kind.shape}, it gave {shape}")
+        begin = self.output_offset(slot)
+        values = self._values[begin : begin + kind.size_bytes].view(np.float32).reshape(shape)
+        return self._reader.output(values, kind)
+
+    def acquire(self) -> int:
+        """Take a slot out. Admission never lets more frames in than there are slots."""
+        return self._ring.acquire()
+
+    def release(self, slot: int) -> None:
+        """Bring a slot back."""
+        self._ring.release(slot)
+
+    async def wait_until_back(self) -> None:
+        """Return when no slot is out."""
+        await self._ring.wait_until_back()
+
+    def retire(self) -> None:
+        """Free the memory now, or when the slots that are still out are back; Triton must not have it open then."""
+        self._ring.retire()
+
+    def _free(self) -> None:
+        self._values = None
+        try:
+            self._device.free_unused()
+        except BackendError as error:  # memory of a lost GPU is gone anyway
+            _LOG.warning("memory of the GPU was not given back", extra={"region": self.name, "reason": str(error)})

@@ -1,0 +1,71 @@
+"""Memory that decoded frames wait in until they are copied to the GPU."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.errors import DeviceMemoryFull
+
+Block = NDArray[np.uint8]
+
+_SMALLEST_BITS = 16
+_MOST_BYTES = 256 * 2**20
+
+
+class StagingMemory:
+    """Hands out blocks of pinned memory and uses them again: pinning takes longer than decoding a frame.
+
+    A block has a power of two of bytes. Where that would be more pinned memory than is allowed, or than the machine
+    gives, a block is ordinary memory: the copy to the GPU is slower then, and nothing else differs. Threads may share
+    it.
+
+    Args:
+        allocate_pinned: Pins so many bytes.
+        most_bytes: Bound of the pinned memory.
+    """
+
+    def __init__(self, allocate_pinned: Callable[[int], Block], *, most_bytes: int = _MOST_BYTES) -> None:
+        self._allocate_pinned = allocate_pinned
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._free: dict[int, list[Block]] = defaultdict(list)
+        self._pinned: set[int] = set()
+        self.pinned_bytes = 0
+
+    def take(self, size_bytes: int) -> Block:
+        """A block with room for so many bytes: uint8, one axis.
+
+        Raises:
+            DeviceLost, DeviceRefused: The GPU does not pin memory any more.
+        """
+        rounded = 1 << max(_SMALLEST_BITS, (size_bytes - 1).bit_length())
+        with self._lock:
+            if self._free[rounded]:
+                return self._free[rounded].pop()
+            if self.pinned_bytes + rounded > self._most_bytes:
+                self._drop_free()
+            if self.pinned_bytes + rounded > self._most_bytes:
+                return np.empty(rounded, np.uint8)
+            try:
+                block = self._allocate_pinned(rounded)
+            except DeviceMemoryFull:
+                return np.empty(rounded, np.uint8)
+            self._pinned.add(id(block))
+            self.pinned_bytes += rounded
+            return block
+
+    def give_back(self, block: Block) -> None:
+        """The block may be used again."""
+        with self._lock:
+            if id(block) in self._pinned:
+                self._free[block.size].append(block)
+
+    def _drop_free(self) -> None:
+        for blocks in self._free.values():
+            for block in blocks:
+                self._pinned.discard(id(block))
+                self.pinned_bytes -= block.size
+        self._free.clear()

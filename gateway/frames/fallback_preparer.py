@@ -1,0 +1,53 @@
+"""Frames go to the GPU as long as there is one."""
+
+from collections.abc import Callable
+
+from contracts.model_card import InputSpec
+from gateway.errors import DeviceLost
+from gateway.frame_memory import FrameMemory
+from gateway.frames.preparer import FramePreparer
+from gateway.prepared_input import PreparedInput
+from gateway.transport import Transport
+
+
+class FallbackPreparer:
+    """``FramePreparer`` on the GPU until it is lost, from then on on the CPU.
+
+    The frames that are in work at that moment fail: what became of their slots is not known.
+
+    Args:
+        device: Prepares on the GPU.
+        host: Prepares on the CPU.
+        on_lost: Told once, when the GPU is lost.
+    """
+
+    def __init__(self, device: FramePreparer, host: FramePreparer, on_lost: Callable[[DeviceLost], None]) -> None:
+        self._device = device
+        self._host = host
+        self._on_lost = on_lost
+        self._lost: DeviceLost | None = None
+
+    async def prepare(
+        self, frame: bytes | memoryview, spec: InputSpec, memory: FrameMemory, slot: int
+    ) -> PreparedInput:
+        """Prepare where it is possible.
+
+        Raises:
+            vision.errors.ImageError: The bytes are not a usable picture.
+            DeviceLost: Now, or before, and the slot lies on the GPU.
+            DeviceMemoryFull, DeviceRefused: See ``FramePreparer``.
+        """
+        if self._lost is None:
+            try:
+                return await self._device.prepare(frame, spec, memory, slot)
+            except DeviceLost as error:
+                self._lose(error)
+                raise
+        if memory.transport is Transport.CUDA:
+            raise DeviceLost(self._lost.reason)
+        return await self._host.prepare(frame, spec, memory, slot)
+
+    def _lose(self, error: DeviceLost) -> None:
+        if self._lost is None:
+            self._lost = error
+            self._on_lost(error)

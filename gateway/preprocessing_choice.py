@@ -1,0 +1,41 @@
+"""Where frames are prepared. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.start_errors import PreprocessingImpossible
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessingChoice:
+    """The path, and why this one."""
+
+    path: Literal["cpu", "cuda"]
+    reason: str
+
+
+def choose_preprocessing(
+    wanted: Literal["auto", "cpu", "cuda"], why_no_device: Callable[[], str], *, simulated: bool
+) -> PreprocessingChoice:
+    """Choose a path.
+
+    Args:
+        wanted: The setting.
+        why_no_device: What is missing to use the GPU; empty where nothing is. Only asked where it matters.
+        simulated: Kernels run in numba's simulator.
+
+    Raises:
+        PreprocessingImpossible: The GPU is wanted, and cannot be used.
+    """
+    if wanted == "cpu":
+        return PreprocessingChoice("cpu", "the setting preprocess says so")
+    if wanted == "auto" and simulated:
+        return PreprocessingChoice("cpu", "numba's simulator is no GPU; only preprocess=cuda uses it")
+    problem = why_no_device()
+    if not problem:
+        by_setting = "the setting preprocess says so"
+        return PreprocessingChoice("cuda", by_setting if wanted == "cuda" else "there is a GPU, and it can be used")
+    if wanted == "cuda":
+        raise PreprocessingImpossible(problem)
+    return PreprocessingChoice("cpu", f"no GPU is used: {problem}")

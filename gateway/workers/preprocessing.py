@@ -1,0 +1,143 @@
+"""How a worker prepares frames, and why so."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Protocol
+
+from gateway.cuda.device_probe import is_simulated, why_no_device
+from gateway.errors import BackendError, DeviceLost
+from gateway.frame_memory import FrameMemory
+from gateway.frames.fallback_preparer import FallbackPreparer
+from gateway.frames.preparer import FramePreparer, HostPreparer
+from gateway.frames.regions import DeviceMemoryMaker
+from gateway.metrics import ServingMetrics
+from gateway.preprocessing_choice import PreprocessingChoice, choose_preprocessing
+from gateway.settings import Settings
+from gateway.start_errors import PreprocessingImpossible
+
+_LOG = logging.getLogger(__name__)
+
+
+def preprocessing_of(settings: Settings) -> PreprocessingChoice:
+    """What the settings and this machine come to.
+
+    Raises:
+        PreprocessingImpossible: The GPU is asked for, and is not there.
+    """
+    simulated = is_simulated()
+    return choose_preprocessing(
+        settings.preprocess, lambda: why_no_device(settings.cuda_device, simulated=simulated), simulated=simulated
+    )
+
+
+class OpenedDevice(Protocol):
+    """A GPU that prepares frames."""
+
+    @property
+    def preparer(self) -> FramePreparer:
+        """Prepares on it."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """Which one it is."""
+        ...
+
+    def make_memory(self, name: str, slots: int, slot_bytes: int, output_bytes: int) -> FrameMemory:
+        """Memory on it."""
+        ...
+
+    def close(self) -> None:
+        """End its threads."""
+        ...
+
+
+DeviceOpener = Callable[[Settings, Executor, ServingMetrics], OpenedDevice]
+
+
+def open_device(settings: Settings, executor: Executor, metrics: ServingMetrics) -> OpenedDevice:
+    """Open the GPU that the settings name.
+
+    Raises:
+        DeviceMemoryFull, DeviceRefused, DeviceLost: It cannot be used.
+    """
+    from gateway.cuda.device_path import DevicePath  # noqa: PLC0415 - numba, which need not be installed
+
+    return DevicePath(
+        settings.cuda_device,
+        executor,
+        streams=settings.cuda_streams,
+        batch=settings.cuda_batch,
+        max_pixels=settings.max_pixels,
+        on_prepared=lambda by_device: metrics.device_frames.labels("gpu" if by_device else "cpu").inc(),
+    )
+
+
+class Preprocessing:
+    """The chosen path; where that is the GPU, its parts, until it is lost.
+
+    Args:
+        settings: Of the gateway.
+        executor: Threads for what the CPU does.
+        metrics: Told of the path.
+        choose: Which path it is to be.
+        open_device: Opens the GPU.
+
+    Raises:
+        PreprocessingImpossible: The GPU is asked for, and cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        executor: Executor,
+        metrics: ServingMetrics,
+        *,
+        choose: Callable[[Settings], PreprocessingChoice] = preprocessing_of,
+        open_device: DeviceOpener = open_device,
+    ) -> None:
+        self._metrics = metrics
+        self._open_device = open_device
+        self._when_lost: Callable[[str], None] = lambda _: None
+        self.lost = False
+        choice = choose(settings)
+        self._device: OpenedDevice | None = None
+        if choice.path == "cuda":
+            self._device, choice = self._open(settings, executor)
+        host = HostPreparer(executor, max_pixels=settings.max_pixels)
+        self.preparer: FramePreparer = host
+        self.make_device_memory: DeviceMemoryMaker | None = None
+        if self._device is not None:
+            self.preparer = FallbackPreparer(self._device.preparer, host, self._lose)
+            self.make_device_memory = self._device.make_memory
+        self._use(choice)
+
+    def _open(self, settings: Settings, executor: Executor) -> tuple[OpenedDevice | None, PreprocessingChoice]:
+        try:
+            device = self._open_device(settings, executor, self._metrics)
+        except BackendError as error:
+            if settings.preprocess == "cuda":
+                raise PreprocessingImpossible(str(error)) from error
+            return None, PreprocessingChoice("cpu", f"no GPU is used: {error}")
+        return device, PreprocessingChoice("cuda", device.description)
+
+    def _use(self, choice: PreprocessingChoice) -> None:
+        self.choice = choice
+        self._metrics.use_preprocessing(choice.path)
+        _LOG.info("frames are prepared", extra={"path": choice.path, "reason": choice.reason})
+
+    def when_lost(self, tell: Callable[[str], None]) -> None:
+        """Who is told why, when the GPU is lost."""
+        self._when_lost = tell
+
+    def _lose(self, error: DeviceLost) -> None:
+        _LOG.error("the GPU is lost, the CPU prepares frames from here on", extra={"reason": error.reason})
+        self.lost = True
+        self._use(PreprocessingChoice("cpu", str(error)))
+        self._when_lost(str(error))
+
+    def close(self) -> None:
+        """End the GPU's threads, when no frame is in work."""
+        if self._device is not None:
+            self._device.close()

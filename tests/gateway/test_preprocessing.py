@@ -1,0 +1,133 @@
+"""How a worker prepares frames: which path, what it says of it, and what happens when the GPU is lost."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+
+from contracts.model_card import InputSpec
+from gateway.errors import DeviceLost, DeviceMemoryFull, DeviceRefused
+from gateway.frame_memory import FrameMemory, HostFrameMemory
+from gateway.frames.preparer import HostPreparer
+from gateway.metrics import ServingMetrics
+from gateway.prepared_input import PreparedInput
+from gateway.preprocessing_choice import PreprocessingChoice
+from gateway.settings import Settings
+from gateway.start_errors import PreprocessingImpossible
+from gateway.transport import Transport
+from gateway.workers.preprocessing import DeviceOpener, Preprocessing
+from tests.fakes.pictures import jpeg
+
+SPEC = InputSpec(width=8, height=8)
+
+
+class LostPreparer:
+    async def prepare(
+        self, frame: bytes | memoryview, spec: InputSpec, memory: FrameMemory, slot: int
+    ) -> PreparedInput:
+        raise DeviceLost("Xid 79")
+
+
+class LostDevice:
+    """Implements ``OpenedDevice``."""
+
+    description = "a card"
+
+    def __init__(self) -> None:
+        self.preparer = LostPreparer()
+        self.closed = False
+
+    def make_memory(self, name: str, slots: int, slot_bytes: int, output_bytes: int) -> FrameMemory:
+        return HostFrameMemory(None, slots, slot_bytes)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def executor() -> Iterator[Executor]:
+    with ThreadPoolExecutor(1) as threads:
+        yield threads
+
+
+def made(executor: Executor, wanted: str, open_device: DeviceOpener) -> tuple[Preprocessing, ServingMetrics]:
+    metrics = ServingMetrics(CollectorRegistry())
+    preprocessing = Preprocessing(
+        Settings.model_validate({"preprocess": wanted}),
+        executor,
+        metrics,
+        choose=lambda _: PreprocessingChoice("cuda", "there is a GPU"),
+        open_device=open_device,
+    )
+    return preprocessing, metrics
+
+
+def path_of(metrics: ServingMetrics) -> dict[str, float | None]:
+    return {
+        path: metrics.registry.get_sample_value("outpost_preprocessing", {"path": path}) for path in ("cpu", "cuda")
+    }
+
+
+async def test_a_lost_gpu_is_told_everywhere_and_the_cpu_goes_on(
+    executor: Executor, caplog: pytest.LogCaptureFixture
+) -> None:
+    device, told = LostDevice(), list[str]()
+    preprocessing, metrics = made(executor, "auto", lambda *_: device)
+    preprocessing.when_lost(told.append)
+    assert (preprocessing.choice.path, preprocessing.choice.reason) == ("cuda", "a card")
+    assert path_of(metrics) == {"cpu": 0, "cuda": 1}
+    assert preprocessing.make_device_memory is not None
+    memory = HostFrameMemory(None, 1, SPEC.size_bytes)
+    with pytest.raises(DeviceLost):
+        await preprocessing.preparer.prepare(jpeg(16, 16), SPEC, memory, 0)
+    await preprocessing.preparer.prepare(jpeg(16, 16), SPEC, memory, 0)
+    assert memory.array(0, (192,), np.uint8).any()
+    assert (preprocessing.choice.path, preprocessing.lost) == ("cpu", True)
+    assert "Xid 79" in preprocessing.choice.reason
+    assert path_of(metrics) == {"cpu": 1, "cuda": 0}
+    assert [text.startswith("the GPU was lost: Xid 79") for text in told] == [True]
+    assert "the GPU is lost, the CPU prepares frames from here on" in caplog.messages
+    preprocessing.close()
+    assert device.closed
+
+
+@pytest.mark.parametrize("error", [DeviceMemoryFull(10, 5), DeviceRefused("open it", "exclusive process")])
+def test_a_gpu_that_does_not_open_leaves_auto_to_the_cpu_and_is_an_error_where_it_was_asked_for(
+    executor: Executor, error: Exception
+) -> None:
+    def refuse(*_: object) -> LostDevice:
+        raise error
+
+    preprocessing, metrics = made(executor, "auto", refuse)
+    assert (preprocessing.choice.path, preprocessing.lost) == ("cpu", False)
+    assert str(error) in preprocessing.choice.reason
+    assert path_of(metrics) == {"cpu": 1, "cuda": 0}
+    assert preprocessing.make_device_memory is None
+    with pytest.raises(PreprocessingImpossible, match="--preprocess cpu"):
+        made(executor, "cuda", refuse)
+
+
+def test_without_the_packages_for_gpus_auto_takes_the_cpu_and_says_why() -> None:
+    program = (
+        "import sys\n"
+        "for name in ('numba', 'numba_cuda'): sys.modules[name] = None\n"
+        "from gateway.settings import Settings\n"
+        "from gateway.workers.preprocessing import preprocessing_of\n"
+        "print(preprocessing_of(Settings(preprocess='auto')).reason)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "no GPU is used: numba-cuda is not installed: install outpost[gpu]\n"
+
+
+async def test_the_cpu_does_not_write_to_a_gpu(executor: Executor) -> None:
+    memory: Any = SimpleNamespace(transport=Transport.CUDA)
+    with pytest.raises(TypeError, match="cuda_shared_memory"):
+        await HostPreparer(executor, max_pixels=1000).prepare(jpeg(16, 16), SPEC, memory, 0)

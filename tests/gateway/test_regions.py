@@ -1,0 +1,275 @@
+"""The chain of transports, with a Triton and a GPU that do what a test says."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from contracts.model_card import InputSpec, ModelCard, OutputSpec
+from gateway.catalogue import Catalogue, LoadedBuild
+from gateway.cuda.device_frame_memory import DeviceFrameMemory
+from gateway.errors import DeviceRefused, TritonCode, TritonRejected, TritonUnavailable
+from gateway.frame_memory import SHARED_MEMORY_DIR, FrameMemory
+from gateway.frames.regions import FrameRegions
+from gateway.metrics import ServingMetrics
+from gateway.transport import Transport
+from tests.fakes.fake_region_client import FakeRegionClient
+from tests.fakes.fake_sharing_device import FakeOutputReader, FakeSharingDevice
+
+RAW = "raw-1.0.0_x86-cpu"
+SHAPE = (6, 2000)
+CUDA, SYSTEM, REQUEST = Transport.CUDA, Transport.SYSTEM, Transport.REQUEST
+
+
+def catalogue(generation: int = 1, *, side: int = 32, raw: bool = False) -> Catalogue:
+    card = ModelCard(
+        model="raw",
+        version="1.0.0",
+        hardware_class="x86-cpu",
+        labels=("a", "b"),
+        input=InputSpec(width=side, height=side),
+        output=OutputSpec(name="output0", decoder="yolov8"),
+    )
+    build = LoadedBuild(name=RAW, ready=True, card=card, raw_output_shape=SHAPE if raw else ())
+    return Catalogue(generation=generation, triton_up=True, builds={RAW: build})
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.prefix = f"outpost_test_{uuid.uuid4().hex}_"
+        self.events: list[str] = []
+        self.client = FakeRegionClient(self.events)
+        self.device = FakeSharingDevice(self.events)
+        self.reader = FakeOutputReader()
+        self.registry = CollectorRegistry()
+        self.metrics = ServingMetrics(self.registry)
+        self.regions = self.make()
+
+    def make(self, *, with_device: bool = True, use_shared_memory: bool = True) -> FrameRegions:
+        return FrameRegions(
+            self.client,
+            self.prefix,
+            2,
+            use_shared_memory=use_shared_memory,
+            on_transport=self.metrics.use_transport,
+            make_device_memory=self.make_device_memory if with_device else None,
+        )
+
+    def make_device_memory(self, name: str, slots: int, slot_bytes: int, output_bytes: int) -> FrameMemory:
+        return DeviceFrameMemory(self.device, self.reader, name, slots, slot_bytes, output_bytes)
+
+    def files(self) -> int:
+        return len(list(SHARED_MEMORY_DIR.glob(f"{self.prefix}*")))
+
+    def gauge(self, transport: Transport) -> float | None:
+        return self.registry.get_sample_value("outpost_transport", {"transport": transport.value})
+
+    async def settle(self) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    made = Scene()
+    yield made
+    await made.regions.close()
+    assert made.client.regions == {}
+    assert made.files() == 0
+
+
+async def test_memory_of_the_gpu_comes_first(scene: Scene) -> None:
+    await scene.regions.refresh(catalogue())
+    assert scene.regions.current.transport == CUDA
+    assert list(scene.client.regions.values()) == [CUDA]
+    assert (scene.regions.shared, scene.regions.reason, scene.regions.reasons) == (True, "", {})
+    assert [scene.gauge(each) for each in (CUDA, SYSTEM, REQUEST)] == [1, 0, 0]
+    assert scene.registry.get_sample_value("outpost_shared_memory") == 1
+
+
+async def test_what_triton_refuses_is_named_and_the_next_way_is_taken(scene: Scene) -> None:
+    scene.client.refusals[CUDA] = TritonRejected(TritonCode.INVALID_ARGUMENT, "GPUs not supported")
+    await scene.regions.refresh(catalogue())
+    assert scene.regions.current.transport == SYSTEM
+    assert scene.regions.reasons == {CUDA: "Triton cannot open it: GPUs not supported"}
+    assert scene.regions.reason == ""
+    assert scene.events == ["allocated", "freed"]
+    assert [scene.gauge(each) for each in (CUDA, SYSTEM, REQUEST)] == [0, 1, 0]
+
+
+async def test_at_last_tensors_travel_in_the_request(scene: Scene) -> None:
+    refused = TritonRejected(TritonCode.INVALID_ARGUMENT, "not allowed")
+    scene.client.refusals |= {CUDA: refused, SYSTEM: refused}
+    await scene.regions.refresh(catalogue())
+    assert scene.regions.current.transport == REQUEST
+    assert scene.regions.reason == "Triton cannot open it: not allowed"
+    assert set(scene.regions.reasons) == {CUDA, SYSTEM}
+    assert [scene.gauge(each) for each in (CUDA, SYSTEM, REQUEST)] == [0, 0, 1]
+    assert scene.registry.get_sample_value("outpost_shared_memory") == 0
+    assert scene.files() == 0
+
+
+async def test_a_gpu_without_room_says_how_much_is_missing(scene: Scene) -> None:
+    scene.device.full = True
+    await scene.regions.refresh(catalogue())
+    assert scene.regions.current.transport == SYSTEM
+    assert "no memory for 2097152 bytes more, 1000 are free" in scene.regions.reasons[CUDA]
+
+
+async def test_a_gpu_that_shares_no_memory(scene: Scene) -> None:
+    scene.device.error = DeviceRefused("share memory with Triton", "CUDA_ERROR_NOT_SUPPORTED")
+    await scene.regions.refresh(catalogue())
+    assert scene.regions.current.transport == SYSTEM
+    assert scene.regions.reasons[CUDA].endswith("share memory with Triton: CUDA_ERROR_NOT_SUPPORTED")
+
+
+@pytest.mark.parametrize("with_device", [False, True])
+async def test_shared_memory_that_is_switched_off(scene: Scene, with_device: bool) -> None:
+    scene.regions = scene.make(with_device=with_device, use_shared_memory=False)
+    await scene.regions.refresh(catalogue())
+    assert scene.regions.current.transport == REQUEST
+    assert scene.regions.reason == "switched off by the setting shared_memory"
+    assert (CUDA in scene.regions.reasons) == with_device
+
+
+async def test_without_a_gpu_nothing_is_said_of_one(scene: Scene) -> None:
+    scene.regions = scene.make(with_device=False)
+    await scene.regions.refresh(catalogue())
+    assert (scene.regions.current.transport, scene.regions.reasons) == (SYSTEM, {})
+
+
+async def test_a_restarted_triton_gets_the_whole_chain_again(scene: Scene) -> None:
+    scene.client.refusals[CUDA] = TritonRejected(TritonCode.INVALID_ARGUMENT, "GPUs not supported")
+    await scene.regions.refresh(catalogue(1))
+    scene.client.refusals.clear()
+    await scene.regions.refresh(catalogue(1))
+    assert scene.regions.current.transport == SYSTEM
+    scene.client.regions.clear()
+    await scene.regions.refresh(catalogue(2))
+    await scene.settle()
+    assert (scene.regions.current.transport, scene.regions.reasons) == (CUDA, {})
+    assert list(scene.client.regions.values()) == [CUDA]
+    assert scene.files() == 0
+
+
+async def test_a_hundred_starts_of_triton_leave_one_region(scene: Scene) -> None:
+    for generation in range(100):
+        scene.client.regions.clear()
+        await scene.regions.refresh(catalogue(generation))
+        await scene.settle()
+    assert scene.events.count("allocated") == scene.events.count("freed") + 1 == 100
+    assert list(scene.client.regions) == [scene.regions.current.name]
+
+
+async def test_a_triton_that_is_away_costs_no_memory(scene: Scene) -> None:
+    scene.client.refusals[CUDA] = TritonUnavailable("restarting")
+    with pytest.raises(TritonUnavailable):
+        await scene.regions.refresh(catalogue())
+    assert scene.events == ["allocated", "freed"]
+    assert scene.regions.reasons == {}
+    scene.client.refusals.clear()
+    await scene.regions.refresh(catalogue())
+    assert scene.regions.current.transport == CUDA
+
+
+async def test_the_same_catalogue_changes_nothing(scene: Scene) -> None:
+    await scene.regions.refresh(catalogue())
+    first = scene.regions.current
+    await scene.regions.refresh(catalogue())
+    assert scene.regions.current is first
+    assert scene.events == ["allocated"]
+
+
+async def test_old_memory_of_a_gpu_is_freed_after_its_last_frame_and_after_triton_let_go(scene: Scene) -> None:
+    await scene.regions.refresh(catalogue(side=32))
+    old = scene.regions.current
+    slot = old.acquire()
+    await scene.regions.refresh(catalogue(side=64))
+    await scene.settle()
+    assert scene.regions.current.slot_bytes > old.slot_bytes
+    assert scene.events == ["allocated", "allocated"]
+    assert len(scene.client.regions) == 2
+    old.release(slot)
+    await scene.settle()
+    assert scene.events == ["allocated", "allocated", "unregistered", "freed"]
+    assert list(scene.client.regions) == [scene.regions.current.name]
+
+
+async def test_a_region_that_triton_still_uses_is_asked_for_again_before_it_is_freed(scene: Scene) -> None:
+    await scene.regions.refresh(catalogue(side=32))
+    scene.client.in_use = 1
+    await scene.regions.refresh(catalogue(side=64))
+    await asyncio.gather(*scene.regions._ending)
+    assert scene.events == ["allocated", "allocated", "in use", "unregistered", "freed"]
+
+
+async def test_closing_does_not_wait_for_frames_that_never_come_back(scene: Scene) -> None:
+    await scene.regions.refresh(catalogue(side=32))
+    old = scene.regions.current
+    slot = old.acquire()
+    await scene.regions.refresh(catalogue(side=64))
+    await scene.regions.close()
+    assert scene.client.regions == {}
+    old.release(slot)
+    assert scene.events.count("freed") == scene.events.count("allocated") == 2
+
+
+async def test_frames_leave_a_lost_gpu_at_once_and_for_good(scene: Scene) -> None:
+    await scene.regions.refresh(catalogue(1))
+    slot_bytes = scene.regions.current.slot_bytes
+    scene.regions.leave_device("the GPU was lost: Xid 79")
+    assert (scene.regions.current.transport, scene.regions.current.slot_bytes) == (REQUEST, slot_bytes)
+    assert scene.regions.reason == "the GPU was lost: Xid 79"
+    await scene.settle()
+    assert scene.regions.current.transport == SYSTEM
+    assert list(scene.client.regions.values()) == [SYSTEM]
+    await scene.regions.refresh(catalogue(2))
+    assert scene.regions.current.transport == SYSTEM
+    assert scene.regions.reasons == {CUDA: "the GPU was lost: Xid 79"}
+
+
+async def test_a_gpu_that_is_lost_while_triton_is_away(scene: Scene) -> None:
+    await scene.regions.refresh(catalogue())
+    scene.client.refusals[SYSTEM] = TritonUnavailable("restarting")
+    scene.regions.leave_device("lost")
+    await scene.settle()
+    assert scene.regions.current.transport == REQUEST
+    scene.client.refusals.clear()
+    await scene.regions.refresh(catalogue())
+    assert scene.regions.current.transport == SYSTEM
+
+
+async def test_a_gpu_that_is_lost_while_its_memory_is_registered(scene: Scene) -> None:
+    scene.client.may_answer.clear()
+    refreshing = asyncio.create_task(scene.regions.refresh(catalogue()))
+    await scene.settle()
+    assert scene.events == ["allocated"]
+    scene.regions.leave_device("lost")
+    scene.client.may_answer.set()
+    await refreshing
+    assert scene.regions.current.transport == SYSTEM
+    assert scene.events == ["allocated", "unregistered", "freed"]
+    assert list(scene.client.regions.values()) == [SYSTEM]
+
+
+async def test_raw_outputs_get_a_part_of_each_slot(scene: Scene) -> None:
+    await scene.regions.refresh(catalogue())
+    assert scene.regions.current.output_bytes_of(RAW) == 0
+    await scene.regions.refresh(catalogue(raw=True))
+    memory = scene.regions.current
+    assert memory.output_bytes_of(RAW) == 4 * 6 * 2000 <= memory.output_bytes
+    assert memory.output_offset(1) == memory.offset(1) + memory.slot_bytes
+    assert [kind.shape for kind in scene.reader.expected] == [SHAPE]
+    await scene.regions.refresh(catalogue(raw=True))
+    assert scene.regions.current is memory
+
+
+async def test_a_region_that_another_frame_registered_again_is_fine(scene: Scene) -> None:
+    await scene.regions.refresh(catalogue())
+    scene.client.refusals[CUDA] = TritonRejected(TritonCode.ALREADY_EXISTS, "already")
+    await scene.regions.register_again(scene.regions.current)
+    scene.client.refusals[CUDA] = TritonRejected(TritonCode.INVALID_ARGUMENT, "cannot open")
+    with pytest.raises(TritonRejected, match="cannot open"):
+        await scene.regions.register_again(scene.regions.current)
