@@ -6,9 +6,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The requirement files are complete and hashed, so that dependencies are not looked up again.
 LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 PROJECT := $(PIP) install --no-deps --editable .
+ENGINE_ANSWERS := docker info >/dev/null 2>&1 || \
+	{ echo "a Docker engine with Compose and buildx is needed, and none answers"; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check test system-test lint format bench train models images up down logs bundle clean
+.PHONY: help setup demo serve check test system-test soak lint format bench train models images up down logs bundle clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,8 +55,12 @@ test: $(VENV)/.torch ## run the tests, against the real Triton
 system-test: $(VENV)/.torch ## run the tests with Prometheus, Kustomize and a Docker engine, and the long ones
 	@command -v promtool >/dev/null || { echo "promtool is needed: apt install prometheus"; exit 2; }
 	@command -v kustomize >/dev/null || command -v kubectl >/dev/null || { echo "kustomize or kubectl is needed"; exit 2; }
-	@docker info >/dev/null 2>&1 || { echo "a Docker engine with Compose and buildx is needed, and none answers"; exit 2; }
+	@$(ENGINE_ANSWERS)
 	$(BIN)/pytest -m "parts or long or containers"
+
+soak: $(VENV)/.torch ## the kill, soak and fuzz tests in full size, into benchmarks/results/soak.md; about 40 minutes
+	@$(ENGINE_ANSWERS)
+	$(BIN)/python -m benchmarks.endurance
 
 lint: $(VENV)/.torch ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The containers against the embedded run: sizes, time from `up` to the first detection, images per second.
+"""The containers against the embedded run: sizes, seconds of the engine stage and of a start, images per second.
 
 `python -m benchmarks.containers`, after `make images`. Both gateways run during all rounds, and one is asked at a time.
 """
@@ -31,6 +31,7 @@ FRAME = REPOSITORY / "samples" / "frames" / "frame-00011.jpg"
 PROJECT = "outpost-bench"
 REGISTRY = "localhost/outpost"
 SERVERS = ("gateway", "triton")
+_ENGINE_STAGE = "cpu-builds"
 _START_LIMIT_SECONDS = 120.0
 _WARM_UP_SECONDS = 2.0
 _PARTS = {
@@ -57,6 +58,7 @@ def main() -> None:
         "command": " ".join(["python -m benchmarks.containers", *sys.argv[1:]]),
         "machine": describe_machine(dt.datetime.now(dt.UTC)) | {"engine": _engine_version(engine)},
         "images": [describe_image(engine, name) for name in image_names()],
+        "engine_stage_seconds": [engine_stage() for _ in range(options.rounds)],
         "cold_start_seconds": [cold_start() for _ in range(options.rounds)],
         "loads": compare_loads(engine, options.rounds, options.seconds, options.concurrency),
     }
@@ -89,6 +91,18 @@ def describe_image(engine: docker.DockerClient, name: str) -> dict[str, Any]:
         "compressed_bytes": int(packed.stdout),
         "parts_bytes": {**parts, "base image": size_bytes - sum(parts.values())},
     }
+
+
+def engine_stage() -> float:
+    """Seconds of a build of the engine stage of Triton's image, where the stages before it are built."""
+    named = os.environ.get("OUTPOST_PYTHON_BASE")
+    bases = [f"--build-arg=PYTHON_BASE={named}"] if named else []
+    build = ["docker", "buildx", "build", "--file=containers/triton/Dockerfile", "--output=type=cacheonly", *bases, "."]
+    subprocess.run([*build, "--target=compiler"], cwd=REPOSITORY, check=True, capture_output=True)
+    anew = [f"--target={_ENGINE_STAGE}", f"--no-cache-filter={_ENGINE_STAGE}"]
+    began_at = time.monotonic()
+    subprocess.run([*build, *anew], cwd=REPOSITORY, check=True, capture_output=True)
+    return time.monotonic() - began_at
 
 
 def cold_start() -> float:

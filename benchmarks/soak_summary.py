@@ -57,20 +57,36 @@ def summarise_soak(
     Raises:
         ValueError: Too few readings to compare.
     """
-    early = [each for each in readings if _SETTLED_AFTER <= each.requests / requests <= _SETTLED_AFTER + _PART]
-    late = [each for each in readings if each.requests / requests >= 1.0 - _PART]
-    if not early or not late:
-        raise ValueError(f"{len(readings)} readings of memory are too few to compare early and late")
+    early, late = early_and_late([(each.requests, each.rss_bytes) for each in readings], requests)
     return SoakSummary(
         model=model,
         requests=requests,
         failures=failures,
         images_per_second=(requests - failures) / seconds,
-        early_mib=_median_mib(early),
-        late_mib=_median_mib(late),
+        early_mib={role: size_bytes / 2**20 for role, size_bytes in early.items()},
+        late_mib={role: size_bytes / 2**20 for role, size_bytes in late.items()},
     )
 
 
-def _median_mib(readings: Sequence[MemoryReading]) -> dict[str, float]:
-    roles = dict.fromkeys(role for each in readings for role in each.rss_bytes)
-    return {role: statistics.median(each.rss_bytes.get(role, 0) for each in readings) / 2**20 for role in roles}
+def early_and_late(
+    readings: Sequence[tuple[int, Mapping[str, float]]], requests: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Medians by role over the requests from 20 % to 40 %, and over the last 20 %.
+
+    Args:
+        readings: After how many requests, and what each role had then.
+        requests: In all.
+
+    Raises:
+        ValueError: Too few readings to compare.
+    """
+    early = [values for done, values in readings if _SETTLED_AFTER <= done / requests <= _SETTLED_AFTER + _PART]
+    late = [values for done, values in readings if done / requests >= 1.0 - _PART]
+    if not early or not late:
+        raise ValueError(f"{len(readings)} readings are too few to compare early and late")
+    return _medians(early), _medians(late)
+
+
+def _medians(readings: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    roles = dict.fromkeys(role for each in readings for role in each)
+    return {role: statistics.median(each.get(role, 0) for each in readings) for role in roles}

@@ -55,6 +55,7 @@ def with_ports_chosen(settings: Settings) -> Settings:
     if settings.embedded:
         names += ["triton_http_port", "triton_grpc_port", "triton_metrics_port"]
     hosts = {"http_port": settings.host, "grpc_port": settings.host, "metrics_port": settings.metrics_host}
+    hosts |= dict.fromkeys(("triton_http_port", "triton_grpc_port"), settings.triton_host)
     hosts["triton_metrics_port"] = settings.triton_metrics_address
     chosen = {}
     for name in names:
@@ -85,6 +86,7 @@ class Gateway:
         self._swept_generation = 0
         control = TritonControl(self._connection)
         self._active_file = ActiveModelsFile(state.active_file)
+        self._memory_kills = MemoryKills()
         self.runner = self._embedded(control) if settings.embedded else RemoteRunner(control)
         self.supervisor = Supervisor(
             self.runner,
@@ -111,13 +113,15 @@ class Gateway:
 
     def _embedded(self, control: TritonControl) -> EmbeddedRunner:
         triton = configured_triton(self.settings, self._state, self._state.logs / "triton.log")
-        return EmbeddedRunner(triton, control, MemoryKills())
+        return EmbeddedRunner(triton, control, self._memory_kills)
 
     def _make_workers(self) -> tuple[WorkerHandle, ...]:
         report = self._report_lost
         if self.settings.workers > 1:
-            forget = self._register.forget
-            return tuple(WorkerProcess(index, self.settings, report, forget) for index in range(self.settings.workers))
+            forget, kills = self._register.forget, self._memory_kills
+            return tuple(
+                WorkerProcess(index, self.settings, report, forget, kills) for index in range(self.settings.workers)
+            )
         registry = CollectorRegistry()
         worker = Worker(self.settings, worker_memory_prefix(self.settings, os.getpid()), report, registry)
         return (InProcessWorker(worker, registry),)

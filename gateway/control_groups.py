@@ -36,8 +36,8 @@ def control_groups(controller: str, root: Path = Path("/")) -> Iterator[ControlG
 
 
 def text_of(path: Path) -> str:
-    """A file's content; empty where it cannot be read."""
+    """A file's content; empty where it cannot be read. Names in it that are not UTF-8 can be opened again."""
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return ""

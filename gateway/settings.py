@@ -31,6 +31,12 @@ class Settings(BaseSettings):
         pattern=rf"^({_CLASS}(,{_CLASS})*)?$",
         description="models whose builds are copied from there, with commas; empty: all",
     )
+    preferred_models: str = Field(
+        "",
+        pattern=rf"^({_CLASS}(,{_CLASS})*)?$",
+        description="where seed_models is empty: of seed_dir, the builds of those of these models that have any;"
+        " mounted_seed_dir is taken whole",
+    )
     triton: Annotated[str, AfterValidator(_is_triton_target)] = Field(
         "embedded", description="'embedded' starts Triton as a child; grpc://host:port uses a running one"
     )
@@ -117,6 +123,11 @@ class Settings(BaseSettings):
     def seed_model_names(self) -> tuple[str, ...]:
         """``seed_models`` one by one; none: all."""
         return tuple(self.seed_models.split(",")) if self.seed_models else ()
+
+    @property
+    def preferred_model_names(self) -> tuple[str, ...]:
+        """``preferred_models`` one by one; none: no preference."""
+        return tuple(self.preferred_models.split(",")) if self.preferred_models else ()
 
     @property
     def triton_metrics_address(self) -> str:

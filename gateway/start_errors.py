@@ -5,6 +5,8 @@ StartError
 ├── StateFolderInUse
 ├── SeedUnusable
 ├── MountedSeedUnreadable
+├── MountedSeedIsNoFolder
+├── MountedSeedMisnamed
 ├── SeedModelsUnknown
 ├── PortTaken
 ├── SecretUnusable      a certificate, key or token file
@@ -63,13 +65,37 @@ class MountedSeedUnreadable(StartError):
         )
 
 
+class MountedSeedIsNoFolder(StartError):
+    """A file was mounted where a folder of builds belongs."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"the mounted builds cannot be used: {path} is no folder; mount the folder that the builds are in"
+            " (--mounted-seed-dir; Compose: OUTPOST_MODELS)"
+        )
+
+
+class MountedSeedMisnamed(StartError):
+    """A mounted folder has no builds but folders that look like builds."""
+
+    def __init__(self, paths: tuple[Path, ...]) -> None:
+        self.paths = paths
+        super().__init__(
+            f"the mounted builds cannot be used: {', '.join(map(str, paths))}: the folder of a build is named"
+            " <model>-<major.minor.patch>_<hardware class>, as defects-1.2.0_x86-cpu, and so is the model of its"
+            " config.pbtxt; name both so (outpost-compile does), or mount another folder (--mounted-seed-dir; Compose:"
+            " OUTPOST_MODELS)"
+        )
+
+
 class SeedModelsUnknown(StartError):
-    """Models were named that have no build in the folder."""
+    """Models were named that have no build, neither in the folder nor in the state folder."""
 
     def __init__(self, unknown: tuple[str, ...], known: tuple[str, ...], folder: Path) -> None:
         super().__init__(
             f"--seed-models names {', '.join(unknown)}, and {folder} has builds of {', '.join(known) or 'no model'};"
-            " name some of these, or none for all of them"
+            " name some of these, or none for all of them (Compose: OUTPOST_SEED_MODELS)"
         )
 
 

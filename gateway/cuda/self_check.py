@@ -73,6 +73,6 @@ def _picture() -> bytes:
     width, height = _PICTURE_WH
     rows, columns = np.mgrid[0:height, 0:width]
     channels = [(columns * 5 + rows) % 256, (rows * 7 + columns * columns // 9) % 256, (rows * columns) % 256]
-    pixels = np.stack(channels, axis=-1).astype(np.uint8).tobytes()
+    pixels: bytes = np.stack(channels, axis=-1).astype(np.uint8).tobytes()
     header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, len(pixels), 0, 0, 0, 0)
     return b"BM" + struct.pack("<IHHI", 54 + len(pixels), 0, 0, 54) + header + pixels

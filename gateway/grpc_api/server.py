@@ -18,15 +18,16 @@ from gateway.alias_statistics import alias_statistics
 from gateway.body_budget import BodyBudget
 from gateway.body_hold import BodyHold
 from gateway.catalogue import Catalogue
-from gateway.errors import GatewayError, Unforeseen, UnknownModel
+from gateway.errors import BadRequest, GatewayError, Unforeseen, UnknownModel
 from gateway.grpc_api.closed_calls import ClosedCalls
 from gateway.grpc_api.health import health_handler
+from gateway.grpc_api.protocol_handler import protocol_handler
 from gateway.grpc_api.status import grpc_status_of, trailing_metadata_of
 from gateway.grpc_api.token_interceptor import TokenInterceptor
 from gateway.inference.service import InferenceService
 from gateway.messages import InferRequest
 from gateway.metrics import ServingMetrics
-from gateway.oip import service_pb2, service_pb2_grpc
+from gateway.oip import service_pb2
 from gateway.oip.conversion import request_from_proto, response_to_proto
 from gateway.rejections import rejection_reason
 from gateway.request_deadline import deadline_of
@@ -73,6 +74,10 @@ class OipServicer(ClosedCalls):
     def is_ready(self) -> bool:
         """Whether every alias has a build that answers."""
         return self._catalogue().is_ready()
+
+    async def refuse(self, error: BadRequest, context: ServicerContext) -> None:
+        """End a call whose message cannot be read."""
+        await self._abort(error, "", "", context)
 
     async def ServerLive(self, _request: Any, _context: ServicerContext) -> service_pb2.ServerLiveResponse:  # noqa: N802
         """The gateway runs."""
@@ -274,8 +279,8 @@ class GrpcServer:
                 ("grpc.optimization_target", "latency"),
             ),
         )
-        service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, self._server)
-        self._server.add_generic_rpc_handlers((health_handler(servicer.is_ready),))
+        handlers = (protocol_handler(servicer, servicer.refuse), health_handler(servicer.is_ready))
+        self._server.add_generic_rpc_handlers(handlers)
         host, _, port = address.rpartition(":")
         try:
             if credentials is None:

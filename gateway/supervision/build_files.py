@@ -1,6 +1,7 @@
 """The files of a build, compared with its manifest."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,34 +14,45 @@ class CorruptBuild(ValueError):
 
     def __init__(self, file: str, fact: str) -> None:
         self.file = file
-        super().__init__(f"{file} {fact}; install the build again")
+        printable = file.encode(errors="backslashreplace").decode()
+        super().__init__(f"{printable} {fact}; install the build again")
 
 
 def intact_files(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file of a build, by path in its folder: as its manifest says and they are.
+    """The SHA-256 of every file of a build but its manifest, by path in its folder: as the manifest says and they are.
 
-    One without a manifest is taken as it is.
+    One without a manifest is taken as it is. Linked folders are looked into, as Triton does.
 
     Raises:
         OSError: A file cannot be read.
-        CorruptBuild: The manifest is malformed or of another build, or a file is missing or differs.
+        CorruptBuild: The manifest is malformed or of another build, or a file is missing, differs or is not in it.
     """
-    path = folder / MANIFEST_FILE
-    if not path.exists():
-        return {str(file.relative_to(folder)): _digest(file) for file in folder.rglob("*") if file.is_file()}
+    files = {str(file.relative_to(folder)): _digest(file) for file in _files_in(folder, frozenset())}
+    if files.pop(MANIFEST_FILE, None) is None:
+        return files
     try:
-        manifest = BuildManifest.model_validate_json(path.read_bytes())
+        manifest = BuildManifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
     except ValidationError as error:
         raise CorruptBuild(MANIFEST_FILE, f"is malformed: {error.errors()[0]['msg']}") from error
     if manifest.build != folder.name:
         raise CorruptBuild(MANIFEST_FILE, f"is of another build, {manifest.build}")
     for name, expected in manifest.files.items():
-        file = folder / name
-        if not file.is_file():
+        if name not in files:
             raise CorruptBuild(name, "is missing")
-        if _digest(file) != expected:
+        if files[name] != expected:
             raise CorruptBuild(name, "differs from the manifest")
-    return dict(manifest.files)
+    for name in files.keys() - manifest.files.keys():
+        raise CorruptBuild(name, "is not in the manifest")
+    return files
+
+
+def _files_in(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    inside = above | {folder.resolve()}
+    for entry in folder.iterdir():
+        if entry.is_file():
+            yield entry
+        elif entry.is_dir() and entry.resolve() not in inside:  # a link to a folder that it is in would have no end
+            yield from _files_in(entry, inside)
 
 
 def _digest(file: Path) -> str:

@@ -16,7 +16,7 @@ from gateway.supervision.engine_errors import EngineRefused
 from gateway.supervision.engine_folder import EngineFolder
 from gateway.supervision.plan_copies import OWNER_PARAMETER, remove_plan_copies
 from gateway.triton.control import TritonControl
-from gateway.triton.load_seal import is_sealed, is_what_was_sent, mark_of, sealed
+from gateway.triton.load_seal import SEAL_PARAMETER, is_sealed, is_what_was_sent, mark_of, sealed
 from gateway.triton.model_config import (
     MachineLimits,
     config_for_machine,
@@ -108,11 +108,16 @@ class LocalBuildLoader:
         """Builds in Triton that carry a gateway's seal and nobody wants any more; what others loaded is not ours.
 
         Raises:
-            TritonRejected: One was unloaded meanwhile.
             TritonUnavailable: Nobody answered.
         """
-        unknown = [each.name for each in await self._control.index() if each.is_ready and each.name not in wanted]
-        return tuple([name for name in unknown if is_sealed(await self._control.config(name))])
+        ready = dict.fromkeys(each.name for each in await self._control.index() if each.is_ready)  # a line per version
+        return tuple([name for name in ready if name not in wanted and await self._is_ours(name)])
+
+    async def _is_ours(self, name: str) -> bool:
+        try:
+            return is_sealed(await self._control.config(name))
+        except TritonRejected:  # it was unloaded meanwhile
+            return False
 
     async def load(self, name: str, *, again: bool) -> model_config_pb2.ModelConfig:  # noqa: ARG002 - always afresh
         """Check the build's files, then load it; of a TensorRT build, the plan that this machine made of it.
@@ -135,7 +140,7 @@ class LocalBuildLoader:
     async def _load_of(self, name: str, mark: str) -> _Load:
         folder = self._repository / name
         digests = await asyncio.to_thread(intact_files, folder)
-        config = parse_config((folder / "config.pbtxt").read_text())
+        config = parse_config((folder / "config.pbtxt").read_bytes())
         if not needs_plan(config):
             return _Load(sealed(config_for_machine(config, self._limits, mark), digests), None)
         model = folder / _VERSION_FOLDER / (config.default_model_filename or "model.onnx")
@@ -204,6 +209,7 @@ class RemoteBuildLoader:
         """
         if again:
             config = await self._control.config(name)
+            config.parameters.pop(SEAL_PARAMETER, None)  # of other files, perhaps, than those that are loaded here
             await self._control.load(name, config_of_generation(config, secrets.token_hex(8)))
         elif not await self._control.is_ready(name):
             await self._control.load(name, None)

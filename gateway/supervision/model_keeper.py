@@ -15,11 +15,10 @@ from gateway.catalogue import LoadedBuild
 from gateway.cpu_flags import cpu_flags, precision_reason
 from gateway.errors import GatewayError, TritonUnavailable
 from gateway.oip import model_config_pb2
-from gateway.supervision.build_files import CorruptBuild
 from gateway.supervision.build_loader import BuildLoader
 from gateway.supervision.engine_errors import EngineNotReady
 from gateway.triton.control import TritonControl
-from gateway.triton.model_config import InvalidModelConfig, needs_plan, raw_output_shape
+from gateway.triton.model_config import needs_plan, raw_output_shape
 
 _LOG = logging.getLogger(__name__)
 _FINISH_SECONDS = 0.5
@@ -70,7 +69,7 @@ class ModelKeeper:
         self._refusal = refusal
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
-        self._may_have_left_overs = True
+        self._look_for_left_overs_at = 0.0
 
     @property
     def builds(self) -> dict[str, LoadedBuild]:
@@ -80,31 +79,40 @@ class ModelKeeper:
     def forget(self) -> None:
         """Triton was restarted, or found: what it has loaded is not known."""
         self._loader.forget()
-        self._may_have_left_overs = True
+        self._look_for_left_overs_at = 0.0
         for name in self._kept:
             self._kept[name] = _Kept(LoadedBuild(name=name, ready=False, reason="Triton was restarted"))
 
-    async def reconcile(self, wanted: tuple[str, ...], *, on_change: Callable[[], Awaitable[None]]) -> None:
-        """Bring Triton to what is wanted; returns when everything that can be done now was tried once.
+    async def reconcile(self, wanted: tuple[str, ...], *, on_change: Callable[[], Awaitable[None]]) -> bool:
+        """Take one step towards what is wanted: what is there already is taken over, or one build is loaded.
+
+        What nobody wants is unloaded first, to make room.
 
         Args:
-            wanted: Names of builds, in the order in which they should be loaded.
+            wanted: Names of builds, in the order in which they should be loaded; those that failed come last.
             on_change: Called after each build whose state changed.
+
+        Returns:
+            Whether there is more to do at once.
 
         Raises:
             TritonUnavailable: Triton went away.
         """
+        took_over = False
         for name in wanted:
             kept = self._kept.setdefault(name, _Kept(LoadedBuild(name=name, ready=False)))
             await self._ask_whether_still_there(kept)
             if not kept.tried and await self._take_over(name, kept):
-                await on_change()
-        for name in wanted:  # only then: what is there already answers while others are loaded
-            kept = self._kept[name]
-            if self._is_due(kept):
-                await self._load(name, kept, again=kept.loaded.ready)
+                took_over = True
                 await on_change()
         await self._unload_unwanted(wanted, on_change)
+        due = [kept for name in wanted if self._is_due(kept := self._kept[name])]
+        if took_over or not due:
+            return bool(due)
+        kept = min(due, key=lambda each: each.failures)
+        await self._load(kept.loaded.name, kept, again=kept.loaded.ready)
+        await on_change()
+        return len(due) > 1
 
     async def _unload_unwanted(self, wanted: tuple[str, ...], on_change: Callable[[], Awaitable[None]]) -> None:
         unwanted = [name for name in self._kept if name not in wanted]
@@ -113,20 +121,25 @@ class ModelKeeper:
         if unwanted:
             await on_change()  # no new request goes there from now on; those in work get time to finish
             await asyncio.sleep(_FINISH_SECONDS)
-        if wanted and self._may_have_left_overs:  # where nothing is wanted, active.json may be malformed
-            unwanted += [name for name in await self._left_over(wanted) if name not in unwanted]
-            self._may_have_left_overs = False
         for name in unwanted:
             await self._unload(name)
+        if wanted and self._clock() >= self._look_for_left_overs_at:  # nothing is wanted of a malformed active.json
+            self._look_for_left_overs_at = self._clock() + _RETRY_SECONDS[-1]
+            await self._unload_left_overs(tuple(name for name in wanted if not self._refused(name)))
 
-    async def _left_over(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    async def _unload_left_overs(self, wanted: tuple[str, ...]) -> None:
         try:
-            return await self._loader.left_over(wanted)
+            left_over = await self._loader.left_over(wanted)
         except TritonUnavailable:
             raise
         except GatewayError as error:
             _LOG.warning("builds of an earlier gateway may stay loaded", extra={"reason": str(error)})
-            return ()
+            return
+        if all([await self._unload(name) for name in left_over]):
+            self._look_for_left_overs_at = math.inf
+
+    def _refused(self, name: str) -> str:
+        return self._refusal(BuildName.parse(name).hardware_class)
 
     async def _ask_whether_still_there(self, kept: _Kept) -> None:
         """Somebody else may have unloaded it, or restarted a remote Triton between two looks."""
@@ -177,14 +190,14 @@ class ModelKeeper:
 
     async def _take_over(self, name: str, kept: _Kept) -> bool:
         """Keep what an earlier gateway has loaded; anything that stands against it is said by the load that follows."""
-        if self._refusal(BuildName.parse(name).hardware_class):
+        if self._refused(name):
             return False
         began_at, signature = self._clock(), self._loader.signature(name)
         try:
             config = await self._loader.take_over(name)
         except TritonUnavailable:
             raise
-        except (GatewayError, InvalidModelConfig, CorruptBuild, EngineNotReady, OSError):
+        except (GatewayError, ValueError, EngineNotReady, OSError):  # a ValueError: files with unusable content
             config = None
         kept.tried = True
         if config is None:
@@ -196,7 +209,7 @@ class ModelKeeper:
     async def _load(self, name: str, kept: _Kept, *, again: bool = False) -> bool:
         kept.tried = True
         kept.signature = self._loader.signature(name)
-        refused = self._refusal(BuildName.parse(name).hardware_class)
+        refused = self._refused(name)
         if refused:
             self._refuse(name, kept, refused)
             return False
@@ -208,7 +221,7 @@ class ModelKeeper:
         except EngineNotReady as error:
             await self._wait_for_engine(name, kept, error)
             return False
-        except (GatewayError, InvalidModelConfig, CorruptBuild, OSError) as error:
+        except (GatewayError, ValueError, OSError) as error:
             await self._failed(name, kept, failure_in_short(str(error)))
             return False
         self._note_served(name, kept, config, "build loaded", began_at)
@@ -265,14 +278,16 @@ class ModelKeeper:
         except GatewayError:
             return False
 
-    async def _unload(self, name: str) -> None:
+    async def _unload(self, name: str) -> bool:
         try:
             await self._control.unload(name)
         except TritonUnavailable:
             raise
         except GatewayError as error:
             _LOG.warning("build was not unloaded", extra={"build": name, "reason": str(error)})
+            return False
         _LOG.info("build unloaded", extra={"build": name})
+        return True
 
 
 def read_card(config: model_config_pb2.ModelConfig) -> tuple[ModelCard | None, str]:

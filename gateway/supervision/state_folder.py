@@ -101,9 +101,11 @@ class StateFolder:
         Raises:
             StateFolderUnusable: It cannot be written (disk full); nothing half-copied stays.
             SeedUnusable: A file of ``seed_dir`` cannot be read, or ``cascades.json`` is malformed.
-            SeedModelsUnknown: One of ``models`` has no build there.
+            SeedModelsUnknown: One of ``models`` has no build, neither there nor here.
         """
-        builds = builds_of(models, seed_builds(seed_dir), seed_dir) if models else seed_builds(seed_dir)
+        builds = seed_builds(seed_dir)
+        if models:
+            builds = builds_of(models, builds, seed_dir, have=models_of(seed_builds(self.repository)))
         try:
             copied = tuple(name for name in builds if self._copy_build(seed_dir / name))
             if not self.active_file.exists() and builds:
@@ -150,19 +152,27 @@ def seed_builds(seed_dir: Path) -> tuple[str, ...]:
     return tuple(entry[-1] for entry in sorted(names))
 
 
-def builds_of(models: tuple[str, ...], builds: tuple[str, ...], seed_dir: Path) -> tuple[str, ...]:
+def models_of(builds: tuple[str, ...]) -> tuple[str, ...]:
+    """The models that builds are of, each once."""
+    return tuple(dict.fromkeys(BuildName.parse(build).model for build in builds))
+
+
+def builds_of(
+    models: tuple[str, ...], builds: tuple[str, ...], seed_dir: Path, have: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     """The builds of some models.
 
     Args:
         models: Their names.
         builds: Of ``seed_dir``.
         seed_dir: For the error.
+        have: Models that need none of these, since builds of them are in the state folder.
 
     Raises:
         SeedModelsUnknown: One of the models has none.
     """
-    known = tuple(dict.fromkeys(BuildName.parse(build).model for build in builds))
-    unknown = tuple(model for model in models if model not in known)
+    known = models_of(builds)
+    unknown = tuple(model for model in models if model not in known and model not in have)
     if unknown:
         raise SeedModelsUnknown(unknown, known, seed_dir)
     return tuple(build for build in builds if BuildName.parse(build).model in models)

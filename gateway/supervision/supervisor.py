@@ -87,8 +87,8 @@ class Supervisor:
             try:
                 await self._begin_life()
                 while not gone.done():
-                    await self._look_after_models()
-                    await self._pause(gone)
+                    if not await self._look_after_models():
+                        await self._pause(gone)
                     if watch.done():
                         watch.result()
             finally:
@@ -141,15 +141,18 @@ class Supervisor:
         self._keeper.forget()
         await self._publish(up=False, reason=reason)
 
-    async def _look_after_models(self) -> None:
+    async def _look_after_models(self) -> bool:
+        """Take one step, so that what broke waits for one load at most; tells whether the next is due at once."""
         try:
             self._active_file.refresh()
             await self._mend()
-            await self._keeper.reconcile(self._wanted_builds(), on_change=self._after_change)
+            more = await self._keeper.reconcile(self._wanted_builds(), on_change=self._after_change)
             await self._publish_up()
             await self._probe()
         except GatewayError as error:
             _LOG.warning("Triton did not do what was asked; it is asked again", extra={"reason": str(error)})
+            return False
+        return more
 
     def _wanted_builds(self) -> tuple[str, ...]:
         """What the file wants, and what still answers until that can."""

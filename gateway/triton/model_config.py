@@ -28,14 +28,16 @@ class MachineLimits:
     threads_per_instance: int
 
 
-def parse_config(text: str) -> model_config_pb2.ModelConfig:
+def parse_config(content: bytes) -> model_config_pb2.ModelConfig:
     """Read ``config.pbtxt``.
 
     Raises:
         InvalidModelConfig: With the place of the mistake.
     """
     try:
-        return text_format.Parse(text, model_config_pb2.ModelConfig())
+        return text_format.Parse(content.decode(), model_config_pb2.ModelConfig())
+    except UnicodeDecodeError as error:
+        raise InvalidModelConfig(f"config.pbtxt: is not UTF-8 text from byte {error.start} on") from error
     except text_format.ParseError as error:
         raise InvalidModelConfig(f"config.pbtxt: {error}") from error
 

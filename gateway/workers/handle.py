@@ -6,6 +6,7 @@ import itertools
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,6 +20,7 @@ from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError, InstanceLost, TritonUnavailable
 from gateway.frame_memory import remove_stale_regions
 from gateway.settings import Settings
+from gateway.supervision.memory_kills import MemoryKills
 from gateway.workers.lasting_counters import LastingCounters
 from gateway.workers.worker import Worker, worker_memory_prefix
 
@@ -27,6 +29,7 @@ _LINE_LIMIT_BYTES = 64 * 2**20
 _ANSWER_SECONDS = 5.0
 _CATALOGUE_SECONDS = 15.0
 _RESTART_SECONDS = 1.0
+_LOOK_SECONDS = 1.0
 LINK_VARIABLE = "OUTPOST_GATEWAY_WORKER_LINK"
 
 
@@ -138,6 +141,7 @@ class WorkerProcess:
         settings: Passed on.
         on_instance_lost: Told about dead instances.
         forget_regions: Has Triton forget the shared memory whose names begin like this, when a worker has died.
+        memory_kills: To tell why a process was killed.
     """
 
     def __init__(
@@ -146,11 +150,13 @@ class WorkerProcess:
         settings: Settings,
         on_instance_lost: Callable[[InstanceLost], None],
         forget_regions: Callable[[str], Awaitable[object]],
+        memory_kills: MemoryKills,
     ) -> None:
         self._index = index
         self._settings = settings
         self._on_instance_lost = on_instance_lost
         self._forget_regions = forget_regions
+        self._memory_kills = memory_kills
         self._catalogue = Catalogue()
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -180,10 +186,12 @@ class WorkerProcess:
 
     async def _keep_alive(self) -> None:
         while self._process is not None:
-            code = await self._process.wait()
+            code = await self._ended(self._process)
             if self._stopping:
                 return
-            _LOG.error("a worker ended; it is started again", extra={"worker": self._index, "exit_code": code})
+            why = self._memory_kills.reason("worker") if code == -signal.SIGKILL else ""
+            facts = {"worker": self._index, "exit_code": code} | ({"reason": why} if why else {})
+            _LOG.error("a worker ended; it is started again", extra=facts)
             self._counters.end_process()
             await self._free_memory(worker_memory_prefix(self._settings, self._process.pid))
             await asyncio.sleep(_RESTART_SECONDS)
@@ -192,6 +200,12 @@ class WorkerProcess:
             except (OSError, TimeoutError, ConnectionError) as error:
                 _LOG.exception("a worker does not start", extra={"worker": self._index, "reason": str(error)})
                 self._process.kill()  # what is half started is ended, and started again
+
+    async def _ended(self, process: asyncio.subprocess.Process) -> int:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                return await asyncio.wait_for(process.wait(), _LOOK_SECONDS)
+            self._memory_kills.look()
 
     async def _free_memory(self, prefix: str) -> None:
         remove_stale_regions(prefix)

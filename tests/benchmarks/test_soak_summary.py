@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.soak_summary import MemoryReading, summarise_soak
+from benchmarks.soak_summary import MemoryReading, early_and_late, summarise_soak
 
 MIB = 2**20
 
@@ -39,3 +39,12 @@ def test_a_leak_is_not_steady() -> None:
 def test_two_readings_are_not_enough() -> None:
     with pytest.raises(ValueError, match="too few"):
         summarise_soak("m", readings([100]), requests=100, failures=0, seconds=1)
+
+
+def test_what_comes_or_goes_is_compared_by_role() -> None:
+    early, late = early_and_late(
+        [(10, {"a": 99}), (30, {"a": 5}), (40, {"a": 7}), (80, {"a": 6, "b": 4}), (100, {})], 100
+    )
+
+    assert early == {"a": 6}
+    assert late == {"a": 3, "b": 2}

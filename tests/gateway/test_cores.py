@@ -1,3 +1,4 @@
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -52,6 +53,13 @@ def test_the_tightest_group_above_counts(tmp_path: Path) -> None:
         "sys/fs/cgroup/edge.slice/gateway.service/cpu.max": "600000 100000\n",
     }
     assert usable_cores(write(tmp_path, files), affinity=8) == 3
+
+
+def test_a_group_whose_name_is_not_utf_8_counts(tmp_path: Path) -> None:
+    group = os.fsdecode(b"caf\xe9")
+    write(tmp_path, {"proc/self/empty": "", f"sys/fs/cgroup/{group}/cpu.max": "300000 100000\n"})
+    (tmp_path / "proc/self/cgroup").write_bytes(b"0::/caf\xe9\n")
+    assert usable_cores(tmp_path, affinity=8) == 3
 
 
 def test_an_affinity_below_the_quota_counts(tmp_path: Path) -> None:

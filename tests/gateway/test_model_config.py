@@ -15,7 +15,7 @@ LIMITS = MachineLimits(instances=3, threads_per_instance=2)
 
 
 def test_a_build_of_ours_gets_this_machine_s_values() -> None:
-    config = config_for_machine(parse_config(TEXT), LIMITS, "g1")
+    config = config_for_machine(parse_config(TEXT.encode()), LIMITS, "g1")
     assert config["instance_group"] == [{"count": 3, "kind": "KIND_CPU"}]
     assert "dynamic_batching" not in config
     assert config["parameters"] == {
@@ -34,7 +34,7 @@ def test_a_build_of_ours_gets_this_machine_s_values() -> None:
     ],
 )
 def test_a_group_without_a_count_gets_this_machine_s(groups: str, counts: list[int]) -> None:
-    config = config_for_machine(parse_config(f"{TEXT} {groups}"), LIMITS, "g1")
+    config = config_for_machine(parse_config(f"{TEXT} {groups}".encode()), LIMITS, "g1")
     assert [(group["kind"], group["count"]) for group in config["instance_group"]] == [
         ("KIND_CPU", count) for count in counts
     ]
@@ -57,7 +57,7 @@ def test_a_group_without_a_count_gets_this_machine_s(groups: str, counts: list[i
     ],
 )
 def test_others_keep_theirs(text: str, groups: object) -> None:
-    config = config_for_machine(parse_config(f"{text} dynamic_batching {{}}"), LIMITS, "g1")
+    config = config_for_machine(parse_config(f"{text} dynamic_batching {{}}".encode()), LIMITS, "g1")
     assert config.get("instance_group") == groups
     assert "dynamic_batching" in config
     assert config["parameters"] == {"outpost_generation": {"string_value": "g1"}}
@@ -65,15 +65,17 @@ def test_others_keep_theirs(text: str, groups: object) -> None:
 
 def test_a_malformed_text_is_named_with_its_place() -> None:
     with pytest.raises(InvalidModelConfig, match=r"config\.pbtxt: 1:"):
-        parse_config("name: [")
+        parse_config(b"name: [")
+    with pytest.raises(InvalidModelConfig, match=r"config\.pbtxt: is not UTF-8 text from byte 6 on"):
+        parse_config(b'name: \xff"m"')
 
 
 def test_a_card_that_cannot_be_read_is_said() -> None:
-    config = parse_config('parameters { key: "outpost_card" value { string_value: "{}" } }')
+    config = parse_config(b'parameters { key: "outpost_card" value { string_value: "{}" } }')
     card, problem = read_card(config)
     assert card is None
     assert "card is not usable" in problem
-    assert read_card(parse_config('name: "m"')) == (None, "")
+    assert read_card(parse_config(b'name: "m"')) == (None, "")
 
 
 def test_triton_s_report_of_a_failed_load_is_cut_to_the_sentence() -> None:
@@ -104,4 +106,4 @@ RAW = OutputSpec(name="output0", decoder="yolov8")
 def test_the_shape_of_a_raw_output_is_known_where_it_is_fixed(
     text: str, output: OutputSpec, shape: tuple[int, ...]
 ) -> None:
-    assert raw_output_shape(parse_config(text), output) == shape
+    assert raw_output_shape(parse_config(text.encode()), output) == shape

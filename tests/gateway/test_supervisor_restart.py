@@ -10,7 +10,6 @@ import pytest
 from gateway.catalogue import Catalogue
 from gateway.supervision.active_models_file import ActiveModelsFile
 from gateway.supervision.build_loader import RemoteBuildLoader
-from gateway.supervision.instance_watch import BrokenInstance
 from gateway.supervision.model_keeper import ModelKeeper
 from gateway.supervision.probe import Prober
 from gateway.supervision.supervisor import Supervisor
@@ -18,51 +17,9 @@ from gateway.supervision.triton_runner import RemoteRunner
 from gateway.triton.connection import TritonConnection
 from gateway.triton.control import TritonControl
 from gateway.triton.tensor_client import TensorClient
+from tests.fakes.fake_runner import FakeRunner
 
 SILENT = "127.0.0.1:1"
-
-
-class FakeRunner:
-    """A Triton that is up, and ends when it may be ended.
-
-    Args:
-        ours: Whether it may.
-    """
-
-    def __init__(self, *, ours: bool) -> None:
-        self._ours = ours
-        self.restarts = 0
-        self.asked = asyncio.Event()
-
-    async def bring_up(self) -> None:
-        """Up already."""
-
-    async def wait_until_gone(self) -> str:
-        await asyncio.Event().wait()
-        return "never"
-
-    def broken_instances(self) -> tuple[BrokenInstance, ...]:
-        return ()
-
-    def expect_new_instances(self) -> None:
-        """Nothing to look at."""
-
-    def instances_of(self, _model: str) -> tuple[int, ...]:
-        return ()
-
-    def has_live_instance(self, _model: str) -> bool:
-        return True
-
-    def end_instances(self, pids: tuple[int, ...]) -> None:
-        """None are there."""
-
-    async def restart(self) -> bool:
-        self.restarts += 1
-        self.asked.set()
-        return self._ours
-
-    async def close(self) -> None:
-        """Nothing to end."""
 
 
 async def nothing(_: Catalogue) -> None: ...

@@ -1,126 +1,40 @@
 """What a gateway that is started again does with the builds that Triton still has, against a stand-in for Triton."""
 
-import hashlib
 import json
 import secrets
 import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tritonclient.grpc import service_pb2
 
 from contracts.build_manifest import BuildManifest
-from contracts.engine_cache import EngineFacts, EngineStatus, plan_path, status_path
 from contracts.model_card import CARD_PARAMETER, InputSpec, ModelCard, OutputSpec
 from gateway.supervision.build_loader import LocalBuildLoader, RemoteBuildLoader
 from gateway.supervision.engine_folder import EngineFolder
 from gateway.supervision.model_keeper import ModelKeeper
 from gateway.supervision.plan_copies import OWNER_PARAMETER
-from gateway.triton.connection import TritonConnection
-from gateway.triton.control import TritonControl
+from gateway.triton.load_seal import is_sealed, mark_of
 from gateway.triton.model_config import MachineLimits
-from tests.fakes.triton_repository import TritonRepository, running_repository
-
-A, B, BARE, ON_PLAN = "a-1.0.0_x86-cpu", "b-1.0.0_x86-cpu", "bare-1.0.0_x86-cpu", "p-1.0.0_jetson-orin-nx"
-CONFIG = 'name: "{name}" backend: "openvino"'
-PLAN_CONFIG = 'name: "{name}" platform: "tensorrt_plan" backend: "tensorrt"'
-FACTS = EngineFacts(
-    onnx_sha256=hashlib.sha256(b"weights").hexdigest(),
-    gpu="Orin",
-    compute_capability="8.7",
-    tensorrt_version="10.3.0",
-    cuda_version="12.6",
-    told="",
+from tests.fakes.device_with_builds import (
+    BARE,
+    CONFIG,
+    ON_PLAN,
+    PLAN_CONFIG,
+    A,
+    B,
+    Device,
+    device_with_builds,
+    look,
+    nothing,
 )
-
-
-class Device:
-    """A state folder and a Triton that outlive the gateways on them."""
-
-    def __init__(self, state: Path, triton: TritonRepository, address: str) -> None:
-        self.triton, self.repository, self.engines = triton, state / "repository", state / "engines"
-        self.connection = TritonConnection(address)
-        self.control = TritonControl(self.connection)
-        self.limits, self.refusal, self.now = MachineLimits(2, 1), "", 0.0
-        (self.engines / "status").mkdir(parents=True)
-
-    def put(self, name: str, weights: bytes = b"weights", config: str = CONFIG, *, manifest: bool = True) -> Path:
-        """A build, in the place of one that is there."""
-        folder = self.repository / name
-        shutil.rmtree(folder, ignore_errors=True)
-        (folder / "1").mkdir(parents=True)
-        (folder / "config.pbtxt").write_text(config.replace("{name}", name))
-        (folder / "1" / "model.onnx").write_bytes(weights)
-        if manifest:
-            files = {each: hashlib.sha256((folder / each).read_bytes()) for each in ("config.pbtxt", "1/model.onnx")}
-            digests = {each: digest.hexdigest() for each, digest in files.items()}
-            (folder / "manifest.json").write_text(BuildManifest(build=name, files=digests).model_dump_json())
-        return folder
-
-    def put_plan(self, plan: bytes) -> None:
-        path = self.engines / plan_path(FACTS.key)
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(plan)
-        status = EngineStatus(
-            build=ON_PLAN,
-            state="ready",
-            facts=FACTS,
-            started_at=1.0,
-            finished_at=2.0,
-            plan_sha256=hashlib.sha256(plan).hexdigest(),
-            plan_size_bytes=len(plan),
-        )
-        (self.engines / status_path(ON_PLAN)).write_text(status.model_dump_json())
-
-    def gateway(self) -> ModelKeeper:
-        """One that was just started, and knows of nothing."""
-        engines = EngineFolder(self.engines)
-        loader = LocalBuildLoader(self.control, self.repository, self.limits, engines, starts_triton=False)
-        keeper = ModelKeeper(self.control, loader, lambda _: self.refusal, lambda: self.now)
-        keeper.forget()
-        return keeper
-
-    def loaded(self) -> list[str]:
-        """Names of what was loaded since this was last asked."""
-        names = [load.model_name for load in self.triton.loads]
-        self.triton.loads.clear()
-        return names
-
-    def edit(self, name: str, edit: Callable[[dict[str, Any]], object]) -> None:
-        """Another client loads a model with the config that Triton gives, changed."""
-        request = service_pb2.RepositoryModelLoadRequest()
-        request.CopyFrom(self.triton.serves[name])
-        config = json.loads(request.parameters["config"].string_param)
-        edit(config)
-        request.parameters["config"].string_param = json.dumps(config)
-        self.triton.serves[name] = request
 
 
 @pytest.fixture
 async def device(tmp_path: Path) -> AsyncIterator[Device]:
-    """With two builds that an earlier gateway has loaded."""
-    triton = TritonRepository()
-    async with running_repository(triton) as address:
-        made = Device(tmp_path, triton, address)
-        made.put(A)
-        made.put(B)
-        await look(made.gateway(), A, B)
-        assert made.loaded() == [A, B]
+    async with device_with_builds(tmp_path) as made:
         yield made
-        await made.connection.close()
-
-
-async def look(keeper: ModelKeeper, *wanted: str) -> list[tuple[str, ...]]:
-    """Bring Triton to what is wanted; returns what was ready at each change."""
-    ready = []
-
-    async def note() -> None:
-        ready.append(tuple(name for name, build in keeper.builds.items() if build.ready))
-
-    await keeper.reconcile(wanted, on_change=note)
-    return ready
 
 
 async def test_what_triton_has_is_kept(device: Device) -> None:
@@ -172,6 +86,79 @@ def replace_files(device: Device) -> None:
 
 def replace_config(device: Device) -> None:
     device.put(A, config=CONFIG + " max_batch_size: 4")
+
+
+def add_a_version(device: Device) -> None:
+    """Triton serves the highest one."""
+    folder = device.put(BARE, manifest=False) / "2"
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(b"weights")
+
+
+def add_weights_beside_the_model(device: Device) -> None:
+    (device.put(BARE, manifest=False) / "1" / "model.onnx.data").write_bytes(b"weights")
+
+
+def replace_files_behind_a_link(device: Device) -> None:
+    (device.repository / "elsewhere" / "model.onnx").write_bytes(b"weighty")
+
+
+@pytest.mark.parametrize("change", [add_a_version, add_weights_beside_the_model, replace_files_behind_a_link])
+async def test_every_file_of_a_build_without_a_manifest_counts(
+    device: Device, change: Callable[[Device], None]
+) -> None:
+    version = device.put(BARE, manifest=False) / "1"
+    if change is replace_files_behind_a_link:
+        version.rename(device.repository / "elsewhere")
+        version.symlink_to("../elsewhere")
+    await look(device.gateway(), BARE)
+    await look(device.gateway(), BARE)
+    assert device.loaded() == [BARE]
+    change(device)
+    await look(device.gateway(), BARE)
+    assert device.loaded() == [BARE]
+
+
+def list_fewer_files(folder: Path) -> None:
+    manifest = BuildManifest.model_validate_json((folder / "manifest.json").read_bytes())
+    fewer = {"config.pbtxt": manifest.files["config.pbtxt"]}
+    (folder / "manifest.json").write_text(BuildManifest(build=folder.name, files=fewer).model_dump_json())
+
+
+async def test_a_file_that_the_manifest_does_not_list_is_neither_loaded_nor_taken_over(device: Device) -> None:
+    list_fewer_files(device.repository / A)
+    keeper = device.gateway()
+    await look(keeper, A, B)
+    assert keeper.builds[A].reason.startswith("it does not load: 1/model.onnx is not in the manifest")
+    assert (keeper.builds[A].ready, keeper.builds[B].ready, device.loaded()) == (False, True, [])
+
+
+@pytest.mark.parametrize(
+    ("build", "config", "said"),
+    [
+        (A, b"\xff\xfe", "it does not load: config.pbtxt: is not UTF-8 text from byte 0 on"),
+        (
+            ON_PLAN,
+            b'platform: "tensorrt_plan" default_model_filename: "a\\000"',
+            "it does not load: embedded null byte",
+        ),
+    ],
+    ids=["no-text", "no-name-of-a-file"],
+)
+async def test_a_build_with_a_damaged_config_holds_up_no_other(
+    device: Device, build: str, config: bytes, said: str
+) -> None:
+    device.put(ON_PLAN, config=PLAN_CONFIG, manifest=False)
+    device.put_plan(b"plan")
+    await look(device.gateway(), A, B, ON_PLAN)
+    device.loaded()
+    (device.put(build, manifest=False) / "config.pbtxt").write_bytes(config)
+    for loaded in ([], [B]):  # B is taken over, and loaded
+        keeper = device.gateway()
+        await look(keeper, build, B)
+        assert (keeper.builds[build].ready, keeper.builds[build].reason) == (False, said)
+        assert (keeper.builds[B].ready, device.loaded()) == (True, loaded)
+        device.triton.serves.clear()
 
 
 def load_without_our_config(device: Device) -> None:
@@ -275,16 +262,14 @@ async def test_a_loss_that_could_not_be_mended_is_not_taken_for_a_build_to_keep(
     assert device.loaded() == [A]
 
 
-async def test_what_nobody_wants_any_more_is_unloaded_but_not_what_others_loaded(device: Device) -> None:
-    device.put(BARE)
-    load_without_our_config(device)
-    device.triton.serves[BARE] = device.triton.serves.pop(A)
-    await look(device.gateway())  # active.json may be malformed, and come back
-    assert device.triton.unloads == []
-    await look(device.gateway(), A)
-    assert device.triton.unloads == [B]
-    assert device.loaded() == [A]
-    assert set(device.triton.serves) == {A, BARE}
+async def test_a_build_that_is_unloaded_while_it_is_taken_over_is_loaded(device: Device) -> None:
+    device.triton.secret.add(A)
+    keeper = device.gateway()
+    more = await keeper.reconcile((A, B), on_change=nothing)
+    assert (more, keeper.builds[A].ready, keeper.builds[B].ready, device.loaded()) == (True, False, True, [])
+    device.triton.secret.clear()
+    await look(keeper, A, B)
+    assert (device.loaded(), keeper.builds[A].ready) == ([A], True)
 
 
 async def test_a_plan_is_kept_until_another_one_is_there(device: Device) -> None:
@@ -320,3 +305,14 @@ async def test_a_triton_elsewhere_keeps_what_it_has_whoever_loaded_it(device: De
     await look(keeper, A)
     assert (device.loaded(), device.triton.unloads) == ([], [])
     assert keeper.builds[A].ready
+
+
+async def test_instances_that_are_replaced_in_a_triton_elsewhere_lose_the_seal(device: Device) -> None:
+    """Its files may be others than the gateway's that sealed the load."""
+    keeper = ModelKeeper(device.control, RemoteBuildLoader(device.control), lambda _: "")
+    keeper.forget()
+    await look(keeper, A)
+    assert await keeper.replace_instances(A, "its process died")
+    assert device.loaded() == [A]
+    assert not is_sealed(await device.control.config(A))
+    assert mark_of(await device.control.config(A)) != ""

@@ -65,7 +65,8 @@ class Device:
     async def look(self, *builds: str) -> None:
         async def nothing() -> None: ...
 
-        await self.keeper.reconcile(builds or (BUILD,), on_change=nothing)
+        while await self.keeper.reconcile(builds or (BUILD,), on_change=nothing):
+            pass
 
     async def reason(self) -> str:
         await self.look()

@@ -1,4 +1,6 @@
-from collections.abc import Iterator
+import json
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.system.gateway_process import GatewayProcess
+from tests.system.sizes import Sizes, sizes_of
 from tests.system.small_builds import (
     brightness_detector,
     card,
@@ -18,12 +21,25 @@ from tests.system.small_builds import (
     write_raw_build,
 )
 
+Measured = Callable[[str, dict[str, Any]], None]
+
 REPOSITORY = Path(__file__).parents[2]
 SAMPLES = sorted((REPOSITORY / "samples" / "frames").glob("*.jpg"))
 
 
 def encode(pixels: NDArray[np.integer[Any]], extension: str = ".jpg") -> bytes:
     return cv2.imencode(extension, pixels)[1].tobytes()
+
+
+@pytest.fixture(scope="session")
+def sizes() -> Sizes:
+    return sizes_of(os.environ)
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Measured:
+    """Puts what a test measured under a name into pytest's report (``--junitxml``), which `make soak` reads."""
+    return lambda name, facts: record_property(name, json.dumps(facts))
 
 
 @pytest.fixture(scope="session")

@@ -182,6 +182,12 @@ def backends_of(triton: TritonProcess, build: str) -> set[int]:
     return {pid for pid, known in backends(triton).items() if known == build}
 
 
+def kill_backends(triton: TritonProcess, pids: set[int]) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not pids & backends(triton).keys(), 10.0)
+
+
 def records_of(gateway: GatewayProcess, message: str) -> list[str]:
     """The builds that a line of its log is about."""
     lines = [json.loads(line) for line in gateway.log_file.read_text().splitlines() if line.startswith("{")]
@@ -260,15 +266,38 @@ def test_backends_that_died_while_no_gateway_was_there_are_replaced(
         gateway.wait_until_ready()
         before = backends_of(triton, "tiny-1.0.0_x86-cpu")
         gateway.kill()
-        for pid in before:
-            os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not backends_of(triton, "tiny-1.0.0_x86-cpu"), 10.0)
+        kill_backends(triton, before)
         gateway.start()
         gateway.wait_until_serving("tiny")
         if not probe_seconds:
             assert is_answered(gateway, grey_jpeg)  # a second later, but not with an error
         wait_for(lambda: len(backends_of(triton, "tiny-1.0.0_x86-cpu")) == len(before), 30.0, gateway.log)
         assert [is_answered(gateway, grey_jpeg) for _ in range(5)] == [True] * 5
+    finally:
+        gateway.close()
+
+
+def test_a_set_of_which_one_died_while_no_gateway_was_there_is_taken_over_and_replaced(
+    triton: TritonProcess, grey_jpeg: bytes
+) -> None:
+    tiny = "tiny-1.0.0_x86-cpu"
+    gateway = gateway_of(triton, probe_seconds=0, instances=2)
+    gateway.start()
+    try:
+        gateway.wait_until_ready()
+        before = backends_of(triton, tiny)
+        gateway.kill()
+        kill_backends(triton, set(sorted(before)[:1]))
+        gateway.log_file.unlink()
+        gateway.start()
+        gateway.wait_until_serving("tiny")
+        assert tiny in records_of(gateway, "build taken over")
+
+        def answers_from_a_new_set() -> bool:
+            assert is_answered(gateway, grey_jpeg)
+            return len(backends_of(triton, tiny) - before) == len(before) == 2
+
+        wait_for(answers_from_a_new_set, 30.0, gateway.log)
     finally:
         gateway.close()
 

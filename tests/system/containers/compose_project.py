@@ -5,7 +5,9 @@ import os
 import secrets
 import signal
 import subprocess
+import time
 import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ REGISTRY = "outpost-test"
 SERVICES = ("triton", "gateway", "device-agent", "prometheus")
 PUBLISHED = ("http", "grpc", "metrics", "prometheus")
 _PROJECT_LABEL = "com.docker.compose.project"
+_PROMPT_AFTER_SECONDS = 10.5  # what ran for 10 s the engine starts again at once; what did not, later and later
 
 
 class ComposeProject:
@@ -143,11 +146,23 @@ class ComposeProject:
         status: dict[str, Any] = json.loads(self.fetch_inside("gateway", "http://127.0.0.1:8010/status"))
         return status
 
-    def kill(self, service: str, timeout_seconds: float = 20.0) -> None:
-        """``kill -9`` from outside, which for the engine is a crash; returns when it started the container again."""
+    def kill(self, service: str, timeout_seconds: float = 20.0) -> float:
+        """``kill -9`` from outside, which for the engine is a crash, of a container that has run for 10 s.
+
+        Returns:
+            When it was killed, in monotonic seconds; the engine has started it again.
+        """
+        wait_for(lambda: self.ran_seconds(service) > _PROMPT_AFTER_SECONDS, timeout_seconds, self.logs)
         before = self.restarts(service)
+        killed_at = time.monotonic()
         os.kill(self.state(service)["Pid"], signal.SIGKILL)
         wait_for(lambda: self.restarts(service) > before, timeout_seconds, self.logs)
+        return killed_at
+
+    def ran_seconds(self, service: str) -> float:
+        """How long the container runs since its last start."""
+        started_at = datetime.fromisoformat(self.state(service)["StartedAt"])
+        return (datetime.now(UTC) - started_at).total_seconds()
 
     def restarts(self, service: str) -> int:
         """How often the engine started a container again."""

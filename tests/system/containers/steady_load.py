@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -118,6 +119,12 @@ class SteadyLoad:
             self.wrong.append((transport, expected, found))
         self.answered[transport] += 1
         return None
+
+    def after_kills(self, victim: str, seconds: list[float]) -> dict[str, Any]:
+        """For the report: who was killed, after how many seconds each time all was well again, what callers saw."""
+        failures = Counter(f"{failure.transport} {failure.code}" for failure in self.failures)
+        seen = {"answered": sum(self.answered.values()), "wrong": len(self.wrong), "failures": dict(failures)}
+        return {"victim": victim, "seconds": seconds} | seen
 
     def wait_for_answers(self, count: int = 20, timeout_seconds: float = 60.0) -> float:
         """Wait until each client got so many more answers; returns the seconds that it took."""

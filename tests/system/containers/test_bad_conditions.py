@@ -42,6 +42,14 @@ def test_a_port_that_is_taken_is_named(projects: Projects) -> None:
         assert project.health("triton") == "healthy"
 
 
+def test_a_limit_of_more_cores_than_there_are_is_refused(projects: Projects) -> None:
+    with projects(OUTPOST_AGENT_CPUS=str(CORES + 1)) as project:
+        said = project.refused_up("device-agent")
+        sentence = r"range of CPUs is from 0.01 to [\d.]+, as there are only \d+ CPUs available"
+        assert re.search(sentence, said, re.IGNORECASE), said
+        assert re.search(sentence, (REPOSITORY / "docs" / "deploy.md").read_text(), re.IGNORECASE)
+
+
 @pytest.fixture
 def gpu_images(engine: docker.DockerClient, images: dict[str, str]) -> None:
     """The CPU's images under the names of those for GPUs: what is tested is what the engine says before they start."""

@@ -29,6 +29,7 @@ from tests.system.prometheus_process import PrometheusProcess, running_agents
 
 pytestmark = pytest.mark.containers
 OURS = ("triton", "gateway", "device-agent")
+CPUS = {"triton": 0.0, "gateway": 0.0, "device-agent": 0.5, "prometheus": 1.0}
 USERS = {"triton": "10001:10001", "gateway": "10001:10001", "device-agent": "10002:10002"}
 # what not every machine measures; tests/system/test_grafana.py has data for these from made-up machines
 HARDWARE_PANELS = {"Temperature", "Slowed down", "Power", "GPU", "Frequency of the cores"}
@@ -67,6 +68,7 @@ def test_a_container_is_confined(running: ComposeProject, service: str) -> None:
     assert not host["Privileged"]
     assert host["Memory"] > 0
     assert host["PidsLimit"] > 0
+    assert host["NanoCpus"] == CPUS[service] * 10**9
     assert host["RestartPolicy"]["Name"] == "unless-stopped"
     assert host["LogConfig"]["Config"]["max-size"]
     for process in container.top(ps_args="-eo pid,uid,gid")["Processes"]:

@@ -13,22 +13,26 @@ from typing import IO, Any, cast
 import docker
 import pytest
 
+from benchmarks.containers_report import SIZE_GOALS_MB
 from contracts.build_name import BuildName
-from tests.system.containers.compose_project import REPOSITORY
+from tests.system.containers.compose_project import REGISTRY, REPOSITORY, ComposeProject
 from tests.system.containers.engine import base_images
 
 pytestmark = pytest.mark.containers
-IMAGES = ("triton", "gateway", "device-agent")
-LARGEST_MB = {"triton": 650, "gateway": 520, "device-agent": 180}
+IMAGES = ("triton", "gateway", "device-agent", "compiler")
+GROWN_MB = {"triton": 650, "gateway": 520, "device-agent": 180, "compiler": 1200}
+SIZES_PAGE = REPOSITORY / "benchmarks" / "results" / "containers.md"
 LOCKS = {
     "triton": ("images/triton", "images/triton-server"),
     "gateway": ("images/gateway",),
     "device-agent": ("device-agent",),
+    "compiler": ("images/compiler",),
 }
 WELL_KNOWN = {
     "triton": {"numpy", "openvino", "onnxruntime", "nvidia-pytriton"},
     "gateway": {"numpy", "opencv-python-headless", "tritonclient", "uvicorn"},
     "device-agent": {"psutil", "prometheus-client"},
+    "compiler": {"numpy", "openvino", "onnxruntime", "onnx", "nvidia-pytriton"},
 }
 BUILD_TOOLS = {"gcc", "g++", "cc", "c++", "clang", "ld", "as", "make", "cmake", "ninja", "git"}
 LEFT_OVERS = ("root/.cache/", "tmp/", "build/", "var/lib/apt/lists/", "var/cache/apt/archives/")
@@ -43,14 +47,25 @@ class Contents:
     software: dict[str, Any]
 
 
+@pytest.fixture(scope="module")
+def every_image(
+    engine: docker.DockerClient, images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """Those that an edge gateway runs, and the compiler's."""
+    project = ComposeProject(engine, tmp_path_factory.mktemp("build"), base_images(engine))
+    done = project.compose("build", "compiler", timeout_seconds=1200)
+    assert done.returncode == 0, done.stderr[-6000:]
+    return images | {"compiler": f"{REGISTRY}/compiler:0.1.0"}
+
+
 @pytest.fixture(scope="module", params=IMAGES)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def contents(engine: docker.DockerClient, images: dict[str, str], name: str) -> Contents:
-    container = engine.containers.create(images[name])
+def contents(engine: docker.DockerClient, every_image: dict[str, str], name: str) -> Contents:
+    container = engine.containers.create(every_image[name])
     try:
         return read_contents(container.export())
     finally:
@@ -84,8 +99,21 @@ class _Chunks:
         return taken
 
 
-def test_an_image_is_no_larger_than_promised(engine: docker.DockerClient, images: dict[str, str], name: str) -> None:
-    assert engine.images.get(images[name]).attrs["Size"] <= LARGEST_MB[name] * 10**6
+def test_an_image_has_not_grown(engine: docker.DockerClient, every_image: dict[str, str], name: str) -> None:
+    """A guard against growth, and no goal: the gateway misses its own, 250 MB."""
+    size_mb = engine.images.get(every_image[name]).attrs["Size"] / 10**6
+    grown = f"{name} has grown to {size_mb:.0f} MB: its guard, which is no goal, is {GROWN_MB[name]}; what came in?"
+    assert size_mb <= GROWN_MB[name], grown
+
+
+@pytest.mark.parametrize("name", SIZE_GOALS_MB)
+def test_a_goal_for_the_size_that_is_missed_is_said_to_be(
+    engine: docker.DockerClient, every_image: dict[str, str], name: str
+) -> None:
+    missed = engine.images.get(every_image[name]).attrs["Size"] > SIZE_GOALS_MB[name] * 10**6
+    (row,) = [line for line in SIZES_PAGE.read_text().splitlines() if line.startswith("|") and f"/{name}:" in line]
+    assert row.rsplit("|", 2)[1].strip().startswith(f"{SIZE_GOALS_MB[name]}: ")
+    assert ("missed" in row) == missed, f"{name} misses its goal: {missed}; {SIZES_PAGE.name} says: {row}"
 
 
 def test_an_image_carries_no_build_tools_and_no_left_overs(contents: Contents) -> None:
@@ -121,7 +149,8 @@ def test_an_image_says_what_it_is_made_of(contents: Contents, name: str) -> None
 
 def test_the_triton_image_has_a_build_of_each_shipped_model(contents: Contents, name: str) -> None:
     if name != "triton":
-        assert [path for path in contents.files if path.endswith((".onnx", ".plan"))] == []
+        ours = [path for path in contents.files if "/site-packages/" not in path]
+        assert [path for path in ours if path.endswith((".onnx", ".plan"))] == []
         return
     inside = {path.split("/")[3] for path in contents.files if path.startswith("opt/outpost/model_repository/")}
     shipped = {path.name for path in (REPOSITORY / "model_repository").iterdir()}
@@ -132,12 +161,13 @@ def test_the_triton_image_has_a_build_of_each_shipped_model(contents: Contents, 
 
 
 def test_an_image_is_labelled_and_runs_as_nobody_special(
-    engine: docker.DockerClient, images: dict[str, str], name: str
+    engine: docker.DockerClient, every_image: dict[str, str], name: str
 ) -> None:
-    config = engine.images.get(images[name]).attrs["Config"]
+    config = engine.images.get(every_image[name]).attrs["Config"]
     assert config["User"] == "10001:10001"
-    assert config["Healthcheck"]["Test"][0] == "CMD"
-    assert config["ExposedPorts"]
+    serves = name != "compiler"  # which ends by itself
+    assert config["Healthcheck"]["Test"][0] == ("CMD" if serves else "NONE")
+    assert bool(config.get("ExposedPorts")) == serves
     labels = {key.removeprefix("org.opencontainers.image."): value for key, value in config["Labels"].items()}
     assert labels["version"] == "0.1.0"
     assert labels["licenses"] == "Apache-2.0"
@@ -181,11 +211,17 @@ def build(engine: docker.DockerClient, checkout: Path, name: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("name", "module"),
-    [("gateway", "gateway/app.py"), ("triton", "gateway/app.py"), ("device-agent", "device_agent/settings.py")],
+    [
+        ("triton", "gateway/app.py"),
+        ("gateway", "gateway/app.py"),
+        ("device-agent", "device_agent/settings.py"),
+        ("compiler", "model_compiler/errors.py"),
+    ],
     ids=IMAGES,
 )
+@pytest.mark.usefixtures("every_image")
 def test_touching_one_module_rebuilds_at_most_two_layers(
-    engine: docker.DockerClient, images: dict[str, str], checkout: Path, name: str, module: str
+    engine: docker.DockerClient, checkout: Path, name: str, module: str
 ) -> None:
     before = build(engine, checkout, name)
     with (checkout / module).open("a") as content:

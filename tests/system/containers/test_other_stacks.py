@@ -4,6 +4,7 @@ import json
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import docker
 import httpx
@@ -16,6 +17,7 @@ from tests.system.containers.conftest import Projects
 from tests.system.containers.engine import base_images
 from tests.system.containers.steady_load import Detections
 from tests.system.gateway_process import wait_for
+from tests.system.small_builds import brightness_detector, card, write_build
 
 pytestmark = pytest.mark.containers
 NO_GPU = "".join(
@@ -60,6 +62,26 @@ def test_the_cloud_role_answers_with_the_bigger_model_to_those_with_a_token(
         assert names == set(loaded["builds"])
 
 
+def configured(engine: docker.DockerClient, folder: Path, shipped: str, **variables: str) -> dict[str, Any]:
+    """The services of a shipped file, as Compose reads it."""
+    project = ComposeProject(engine, folder, variables, shipped=shipped)
+    services: dict[str, Any] = json.loads(project.compose("config", "--format", "json").stdout)["services"]
+    return services
+
+
+def test_each_service_has_a_limit_of_processor_time_to_set(engine: docker.DockerClient, tmp_path: Path) -> None:
+    profiles = {"COMPOSE_PROFILES": "cpu,gpu,jetson,grafana,tools"}
+    names = ("TRITON", "GATEWAY", "AGENT", "ENGINES", "PROMETHEUS", "GRAFANA", "COMPILER")
+    limits = {f"OUTPOST_{name}_CPUS": "0.25" for name in names}
+    limited = configured(engine, tmp_path, "compose/edge.yaml", **profiles, **limits)
+    assert len(limited) > len(names)
+    assert {name: service.get("cpus") for name, service in limited.items()} == dict.fromkeys(limited, 0.25)
+    by_default = configured(engine, tmp_path, "compose/edge.yaml", **profiles)
+    assert max(service.get("cpus", 0) for service in by_default.values()) <= 1  # the engine refuses more than there are
+    page = (REPOSITORY / "docs" / "deploy.md").read_text()
+    assert [name for name in limits if f"`{name}`" not in page] == []
+
+
 @pytest.mark.parametrize(
     ("variables", "taken"),
     [({}, "defects-cloud"), ({"OUTPOST_SEED_MODELS": "parts"}, "parts"), ({"OUTPOST_SEED_MODELS": ""}, "")],
@@ -68,9 +90,20 @@ def test_the_cloud_role_answers_with_the_bigger_model_to_those_with_a_token(
 def test_the_cloud_role_takes_the_models_that_are_named(
     engine: docker.DockerClient, tmp_path: Path, variables: dict[str, str], taken: str
 ) -> None:
-    project = ComposeProject(engine, tmp_path, variables, shipped="compose/cloud.yaml")
-    services = json.loads(project.compose("config", "--format", "json").stdout)["services"]
-    assert services["triton"]["environment"]["OUTPOST_GATEWAY_SEED_MODELS"] == taken
+    environment = configured(engine, tmp_path, "compose/cloud.yaml", **variables)["triton"]["environment"]
+    assert environment["OUTPOST_GATEWAY_PREFERRED_MODELS"] == taken
+    # what the file prefers is not what an operator wants: a folder without it is taken whole
+    assert environment["OUTPOST_GATEWAY_SEED_MODELS"] == variables.get("OUTPOST_SEED_MODELS", "")
+
+
+def test_the_cloud_role_takes_a_folder_of_ones_own_whole(projects: Projects, tmp_path: Path) -> None:
+    build = write_build(tmp_path, card("tiny"), brightness_detector().SerializeToString())
+    tmp_path.chmod(0o755)
+    with projects(shipped="compose/cloud.yaml", OUTPOST_MODELS=str(tmp_path)) as project:
+        project.up("triton")
+        repository = project.volume_folder("state") / "repository"
+        wait_for(lambda: repository.is_dir() and any(repository.iterdir()), 30, project.logs)
+        assert [path.name for path in repository.iterdir()] == [build]
 
 
 def test_without_its_secrets_the_cloud_role_does_not_start(projects: Projects, tmp_path: Path) -> None:

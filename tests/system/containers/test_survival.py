@@ -2,24 +2,29 @@
 is answered meanwhile."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import docker
 import pytest
 
+from gateway.supervision.memory_kills import for_lack_of_memory
+from tests.system.conftest import Measured
 from tests.system.containers.compose_project import SERVICES, ComposeProject
 from tests.system.containers.steady_load import Detections, SteadyLoad
 from tests.system.dashboards import DEMO_ALIASES
 from tests.system.gateway_process import wait_for
+from tests.system.sizes import Sizes
 
 pytestmark = pytest.mark.containers
-KILLS = {"triton": 3, "gateway": 3, "device-agent": 2, "prometheus": 2}
+WATCHERS = {"device-agent": "http://device-agent:8003/metrics", "prometheus": "http://prometheus:9090/-/ready"}
 RETURN_SECONDS = 20.0
 BACKEND = "triton_python_backend_stub"
 ENGINE_RETURN_SECONDS = 60.0
@@ -35,36 +40,44 @@ def load(running: ComposeProject, expected: dict[bytes, Detections]) -> Iterator
     assert sending.wrong == []
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("service", ["triton", "gateway"])
-def test_service_returns_after_a_kill(running: ComposeProject, load: SteadyLoad, service: str) -> None:
-    for _ in range(KILLS[service]):
-        running.kill(service, RETURN_SECONDS)
-        seconds = load.wait_for_answers(30, RETURN_SECONDS)
-        print(f"{service} answers again {seconds:.1f} s after it was killed")
+def test_service_returns_after_a_kill(
+    running: ComposeProject, load: SteadyLoad, service: str, sizes: Sizes, measured: Measured
+) -> None:
+    seconds = []
+    for _ in range(sizes.server_kills):
+        killed_at = running.kill(service, RETURN_SECONDS)
+        load.wait_for_answers(30, RETURN_SECONDS)
+        seconds.append(time.monotonic() - killed_at)
         running.wait_until_serving(*DEMO_ALIASES)
+        how = loads_since(running, killed_at)
+        assert how == {"build taken over"} if service == "gateway" else "build loaded" in how
+    measured("kills", load.after_kills(f"container {service}", seconds))
     assert load.failures
     for failure in load.failures:
         assert failure.is_clear or (service == "gateway" and failure.is_no_connection), failure
 
 
-@pytest.mark.parametrize(
-    ("service", "address"),
-    [("device-agent", "http://device-agent:8003/metrics"), ("prometheus", "http://prometheus:9090/-/ready")],
-    ids=["device-agent", "prometheus"],
-)
+@pytest.mark.soak
 def test_what_watches_returns_after_a_kill_and_nobody_else_notices(
-    running: ComposeProject, load: SteadyLoad, service: str, address: str
+    running: ComposeProject, load: SteadyLoad, sizes: Sizes, measured: Measured
 ) -> None:
-    def is_back() -> bool:
+    def is_back(address: str) -> bool:
         try:
             return bool(running.fetch_inside("gateway", address))
         except AssertionError:
             return False
 
-    for _ in range(KILLS[service]):
-        running.kill(service, RETURN_SECONDS)
-        wait_for(is_back, RETURN_SECONDS, running.logs)
-        load.wait_for_answers(50)
+    seconds: dict[str, list[float]] = {service: [] for service in WATCHERS}
+    for _ in range(sizes.watcher_kills):
+        for service, address in WATCHERS.items():
+            killed_at = running.kill(service, RETURN_SECONDS)
+            wait_for(partial(is_back, address), RETURN_SECONDS, running.logs)
+            seconds[service].append(time.monotonic() - killed_at)
+            load.wait_for_answers(50)
+    for service in WATCHERS:
+        measured("kills", load.after_kills(f"container {service}", seconds[service]))
     assert load.failures == []
 
 
@@ -75,8 +88,10 @@ def test_service_returns_after_triton_ran_out_of_memory(running: ComposeProject,
         Path(f"/proc/{pid}/oom_score_adj").write_text("1000")  # the kernel's choice among them, made ours
     before = backends(running)
     began_at = time.time()
-    fill_memory(running, "triton")
+    reason = for_lack_of_memory(fill_memory(running, "triton"))
     wait_for(lambda: not is_alive(pids[0]), RETURN_SECONDS, running.logs)
+    message = "an instance was lost" if victim == BACKEND else "Triton ended"
+    wait_for(lambda: has_line(running.log("triton"), message, reason), 10, running.logs)
     seconds = load.wait_for_answers(30, RETURN_SECONDS)
     print(f"answers again {seconds:.1f} s after {victim} was killed for memory")
     events = running.engine.events(since=began_at, until=time.time(), decode=True, filters={"event": "oom"})
@@ -112,12 +127,29 @@ def is_alive(pid: int) -> bool:
     return False
 
 
-def fill_memory(project: ComposeProject, service: str) -> None:
-    """Set a limit not far above what a container has, and allocate more than is left, its page cache included."""
+def loads_since(project: ComposeProject, began_at: float) -> set[str]:
+    """How the gateway says that it got builds, since a moment in monotonic seconds."""
+    since = time.time() - (time.monotonic() - began_at)
+    text = project.container("gateway").logs(since=since).decode(errors="replace")
+    messages = {json.loads(line)["message"] for line in text.splitlines() if line.startswith("{")}
+    return messages & {"build loaded", "build taken over"}
+
+
+def has_line(log: str, *parts: str) -> bool:
+    return any(all(part in line for part in parts) for line in log.splitlines())
+
+
+def fill_memory(project: ComposeProject, service: str) -> int:
+    """Set a limit not far above what a container has, and allocate more than is left, its page cache included.
+
+    Returns:
+        The limit in bytes.
+    """
     container = project.container(service)
     limit = container.stats(stream=False)["memory_stats"]["usage"] + 256 * 2**20
     container.update(mem_limit=limit, memswap_limit=limit)
     project.run_in(service, "python3", "-c", f"b'x' * {limit}")
+    return int(limit)
 
 
 def test_service_returns_after_a_restart_of_the_engine(
