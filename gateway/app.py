@@ -38,7 +38,7 @@ from gateway.triton.control import TritonControl
 from gateway.triton.model_config import MachineLimits
 from gateway.triton.region_register import RegionRegister
 from gateway.triton.tensor_client import TensorClient
-from gateway.workers.handle import InProcessWorker, WorkerHandle, WorkerProcess
+from gateway.workers.handle import AnswerSeconds, InProcessWorker, WorkerHandle, WorkerProcess
 from gateway.workers.preprocessing import preprocessing_of
 from gateway.workers.worker import Worker, certificate_of, tokens_of, worker_memory_prefix
 
@@ -75,7 +75,7 @@ class Gateway:
 
     def __init__(self, settings: Settings, state: StateFolder) -> None:
         self.settings = settings
-        preprocessing_of(settings)
+        self._answer_seconds = AnswerSeconds.of(preprocessing_of(settings).path)
         certificate_of(settings)  # before Triton is started, and here also when the workers are other processes
         self._tokens = tokens_of(settings)
         self._state = state
@@ -120,7 +120,8 @@ class Gateway:
         if self.settings.workers > 1:
             forget, kills = self._register.forget, self._memory_kills
             return tuple(
-                WorkerProcess(index, self.settings, report, forget, kills) for index in range(self.settings.workers)
+                WorkerProcess(index, self.settings, report, forget, kills, seconds=self._answer_seconds)
+                for index in range(self.settings.workers)
             )
         registry = CollectorRegistry()
         worker = Worker(self.settings, worker_memory_prefix(self.settings, os.getpid()), report, registry)

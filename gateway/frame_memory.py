@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.device_output import ModelOutput, RawOutput
-from gateway.errors import InvalidModelOutput
 from gateway.slot_ring import SlotRing
 from gateway.transport import Transport
 
@@ -87,20 +86,16 @@ class FrameMemory(Protocol):
         """Tell what the builds may write into the slots. May take seconds: it is for a thread."""
         ...
 
-    def output_bytes_of(self, build: str) -> int:
-        """How many bytes of the output part a build writes; 0 where its output comes in the answer."""
+    def raw_output(self, build: str) -> RawOutput | None:
+        """What a build writes into the output part; None where its output comes in the answer."""
         ...
 
-    def output(self, build: str, slot: int, shape: tuple[int, ...]) -> ModelOutput:
+    def output(self, kind: RawOutput, slot: int) -> ModelOutput:
         """What a build has written into the slot; valid until the slot is released.
 
         Args:
-            build: Its name.
+            kind: What it is: the answer of ``raw_output`` when Triton was asked.
             slot: Where.
-            shape: As Triton says, without the batch axis; float32.
-
-        Raises:
-            InvalidModelOutput: Another shape than was expected.
         """
         ...
 
@@ -160,17 +155,17 @@ class HostFrameMemory:
     def expect_outputs(self, outputs: Mapping[str, RawOutput]) -> None:
         """Outputs come in the answer."""
 
-    def output_bytes_of(self, _build: str) -> int:
+    def raw_output(self, _build: str) -> None:
         """None: the output comes in the answer."""
-        return 0
+        return
 
-    def output(self, build: str, slot: int, shape: tuple[int, ...]) -> ModelOutput:
+    def output(self, kind: RawOutput, slot: int) -> ModelOutput:
         """Nothing is written there.
 
         Raises:
-            InvalidModelOutput: Always.
+            TypeError: Always.
         """
-        raise InvalidModelOutput(build, f"slot {slot} has no output part for {shape}")
+        raise TypeError(f"slot {slot} in the machine's memory has no output part for {kind.shape}")
 
     def array(
         self, slot: int, shape: tuple[int, ...], dtype: type[np.uint8 | np.float32]

@@ -92,11 +92,11 @@ class ServingMetrics:
             "outpost_shared_memory", "1 where tensors reach Triton through shared memory", registry=registry
         )
         self.transport = Gauge(
-            "outpost_transport", "1 for the way in which tensors reach Triton", ["transport"], registry=registry
+            "outpost_transport", "Workers whose tensors reach Triton that way", ["transport"], registry=registry
         )
 
         self.preprocessing = Gauge(
-            "outpost_preprocessing", "1 for where frames become tensors", ["path"], registry=registry
+            "outpost_preprocessing", "Workers whose frames become tensors there", ["path"], registry=registry
         )
         self.device_frames = Counter(
             "outpost_device_frames",

@@ -6,6 +6,11 @@ from typing import Literal
 
 from gateway.start_errors import PreprocessingImpossible
 
+_MEASURED = (
+    "there is a GPU; each worker measures at its start whether it is quicker than the CPU, and takes the CPU where it"
+    " is not (workers, preprocessing_reason in the status)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class PreprocessingChoice:
@@ -35,7 +40,7 @@ def choose_preprocessing(
     problem = why_no_device()
     if not problem:
         by_setting = "the setting preprocess says so"
-        return PreprocessingChoice("cuda", by_setting if wanted == "cuda" else "there is a GPU, and it can be used")
+        return PreprocessingChoice("cuda", by_setting if wanted == "cuda" else _MEASURED)
     if wanted == "cuda":
         raise PreprocessingImpossible(problem)
     return PreprocessingChoice("cpu", f"no GPU is used: {problem}")

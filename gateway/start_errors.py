@@ -16,7 +16,8 @@ StartError
 ├── TritonNotStarted    it cannot be executed, or its folder cannot be written
 ├── TritonDied          it ended while it was started
 ├── SharedMemoryTooSmall
-└── PreprocessingImpossible     the GPU was asked for, and cannot be used
+├── PreprocessingImpossible     the GPU was asked for, and cannot be used
+└── WorkerNotStarted    a worker's own process; it says why
 """
 
 from pathlib import Path
@@ -190,3 +191,10 @@ class PreprocessingImpossible(StartError):
             f"frames cannot be prepared on the GPU: {reason}; mend that, or let the CPU do it with --preprocess cpu"
             " (auto: the GPU where it can be used)"
         )
+
+
+class WorkerNotStarted(StartError):
+    """A worker's process does not come to serve."""
+
+    def __init__(self, index: int, reason: str) -> None:
+        super().__init__(f"worker {index} does not start: {reason}")

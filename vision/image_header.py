@@ -22,7 +22,8 @@ _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _LOSSLESS_MARKERS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 _PROGRESSIVE_MARKERS = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _BARE_MARKERS = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
-_START_OF_IMAGE, _END_OF_IMAGE, _START_OF_SCAN, _APP1 = 0xD8, 0xD9, 0xDA, 0xE1
+_START_OF_IMAGE, _END_OF_IMAGE, _START_OF_SCAN, _APP1, _APP14 = 0xD8, 0xD9, 0xDA, 0xE1, 0xEE
+_ADOBE, _ADOBE_TRANSFORM, _ADOBE_YCC = b"Adobe", 11, 1
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
@@ -42,6 +43,8 @@ class ImageHeader:
         orientation: EXIF orientation, 1 to 8.
         animated: more than one frame.
         progressive: a JPEG whose pixels come in several passes.
+        stored_as_rgb: a JPEG that may store red, green and blue themselves: its Adobe marker names no transform, or its
+            components are named so.
     """
 
     format: ImageFormat
@@ -52,6 +55,7 @@ class ImageHeader:
     orientation: int
     animated: bool
     progressive: bool = False
+    stored_as_rgb: bool = False
 
     @property
     def displayed_wh(self) -> tuple[int, int]:
@@ -104,7 +108,7 @@ def _refuse_known(data: bytes) -> None:
 
 def _read_jpeg(data: bytes) -> ImageHeader:
     frame: tuple[int, int] | None = None
-    orientation = 0
+    orientation, adobe_rgb = 0, False
     for marker, body in _jpeg_segments(data):
         if marker in _FRAME_MARKERS:
             if frame is not None:
@@ -113,7 +117,9 @@ def _read_jpeg(data: bytes) -> ImageHeader:
         elif marker == _START_OF_SCAN:
             if frame is None:
                 break
-            return _read_jpeg_frame(data, frame, body, orientation or 1)
+            return _read_jpeg_frame(data, frame, body, orientation or 1, adobe_rgb)
+        elif marker == _APP14 and data.startswith(_ADOBE, body):
+            adobe_rgb = data[body + _ADOBE_TRANSFORM] != _ADOBE_YCC
         elif marker == _APP1 and not orientation and data.startswith(b"Exif\0\0", body):
             (length,) = struct.unpack_from(">H", data, body - 2)
             orientation = read_orientation(data[body : body - 2 + length])
@@ -138,7 +144,7 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
     raise InvalidImage(f"the JPEG has more than {_MAX_SEGMENTS} segments before its pixels")
 
 
-def _read_jpeg_frame(data: bytes, frame: tuple[int, int], scan: int, orientation: int) -> ImageHeader:
+def _read_jpeg_frame(data: bytes, frame: tuple[int, int], scan: int, orientation: int, adobe_rgb: bool) -> ImageHeader:
     marker, body = frame
     bits, height, width, channels = struct.unpack_from(">BHHB", data, body)
     if marker in _LOSSLESS_MARKERS or bits != 8:
@@ -147,7 +153,8 @@ def _read_jpeg_frame(data: bytes, frame: tuple[int, int], scan: int, orientation
     progressive = marker in _PROGRESSIVE_MARKERS or data[scan] < channels
     if progressive and data.count(b"\xff\xda") > _MAX_SCANS:
         raise UnsupportedImage(f"A JPEG with more than {_MAX_SCANS} scans")
-    return ImageHeader("jpeg", width, height, channels, bits, orientation, animated=False, progressive=progressive)
+    as_rgb = channels == 3 and (adobe_rgb or data[body + 6 : body + 13 : 3] == b"RGB")
+    return ImageHeader("jpeg", width, height, channels, bits, orientation, False, progressive, as_rgb)
 
 
 def _read_png(data: bytes) -> ImageHeader:

@@ -1,8 +1,10 @@
 """One stream of a GPU: a batch of frames becomes tensors in their slots, with one launch."""
 
+import logging
 import time
+import traceback
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +16,7 @@ from gateway.cuda.device_frame_memory import DeviceFrameMemory
 from gateway.cuda.launch_lock import LAUNCHING
 from gateway.cuda.profiler_ranges import ProfilerRange, unseen_range
 from gateway.cuda.waiting_frame import PlacedFrame, WaitingFrame
+from gateway.errors import BackendError, DeviceRefused
 from gateway.frame_memory import FrameMemory, HostFrameMemory
 from gateway.pixel_normalisation import factor_and_shift
 from vision.cuda.frame_plan import (
@@ -30,6 +33,7 @@ from vision.cuda.frame_plan import (
 from vision.cuda.letterbox import place_frames
 from vision.letterbox import Placement
 
+_LOG = logging.getLogger(__name__)
 _SMALLEST_BYTES = 2**20
 
 
@@ -38,6 +42,10 @@ class LaneDevice(Protocol):
 
     def in_use(self, doing: str, needed_bytes: int = 0) -> AbstractContextManager[None]:
         """Makes it the one of the calling thread, and the driver's errors the gateway's."""
+        ...
+
+    def freeing(self) -> AbstractContextManager[None]:
+        """Gives back, at its end, the memory that is let go of inside."""
         ...
 
     def allocate(self, size_bytes: int) -> Any:
@@ -108,16 +116,32 @@ class BatchLane:
             For each frame, when the GPU is done with it; None where it could not decode a JPEG.
 
         Raises:
-            DeviceMemoryFull, DeviceLost, DeviceRefused: No frame of the batch is prepared.
+            DeviceMemoryFull, DeviceLost, DeviceRefused: No frame of the batch is prepared. The stream has nothing of it
+                left to do, unless the GPU is lost.
         """
         starts = np.cumsum([0, *(frame.pixel_bytes for frame in batch)]).tolist()
-        self._make_room(starts[-1], sum(frame.spec.size_bytes for frame in batch), batch[0].memory)
         try:
             with self._device.in_use("prepare frames", starts[-1]):
-                return self._place(batch, starts)
+                self._make_room(starts[-1], sum(frame.spec.size_bytes for frame in batch), batch[0].memory)
+                return self._place_or_settle(batch, starts)
+        except BackendError:
+            raise
+        except Exception as error:
+            _LOG.exception("a batch of frames failed on the GPU")
+            raise DeviceRefused("prepare frames", f"{type(error).__name__}: {error}") from error
+
+    def _place_or_settle(self, batch: Sequence[WaitingFrame], starts: list[int]) -> list[PlacedFrame | None]:
+        try:
+            return self._place(batch, starts)
+        except Exception as error:
+            with suppress(Exception):  # the first error is the one to tell
+                self._stream.synchronize()  # a copy that is under way reads blocks that are handed out again
+            traceback.clear_frames(error.__traceback__)  # they hold memory of the GPU, which is freed in its context
+            raise
         finally:
             if self._source.size > self._keep_bytes:
-                self._source = None
+                with self._device.freeing():
+                    self._source = None
 
     def _place(self, batch: Sequence[WaitingFrame], starts: list[int]) -> list[PlacedFrame | None]:
         decoding_at = self._clock()
@@ -163,8 +187,9 @@ class BatchLane:
     def _launch(self, frames: Sequence[WaitingFrame], launch: _Launch) -> None:
         count, memory = len(frames), frames[0].memory
         dtype = np.uint8 if frames[0].spec.datatype == "UINT8" else np.float32
-        self._plans[:count].copy_to_device(plan_table(launch.plans), self._stream)
+        table = plan_table(launch.plans)  # both tables live until the stream is done with them
         factors = normalisation_table([_normalisation(frame.spec) for frame in frames])
+        self._plans[:count].copy_to_device(table, self._stream)
         self._normalisations[:count].copy_to_device(factors, self._stream)
         target = memory.values if isinstance(memory, DeviceFrameMemory) else self._scratch
         width = max(frame.spec.width for frame in frames)
@@ -182,10 +207,12 @@ class BatchLane:
 
     def _make_room(self, source_bytes: int, target_bytes: int, memory: FrameMemory) -> None:
         if self._source is None or self._source.size < source_bytes:
-            self._source = None  # before the larger one is asked for
+            with self._device.freeing():  # before the larger one is asked for
+                self._source = None
             self._source = self._device.allocate(_rounded(source_bytes))
         if isinstance(memory, HostFrameMemory) and (self._scratch is None or self._scratch.size < target_bytes):
-            self._scratch = None
+            with self._device.freeing():
+                self._scratch = None
             self._scratch = self._device.allocate(_rounded(target_bytes))
 
 

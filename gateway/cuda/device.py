@@ -1,18 +1,19 @@
 """One GPU as the gateway uses it: memory on it, memory that it reads quickly, streams."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numba import config, cuda
-from numba.cuda.cudadrv.driver import CudaAPIError
-from numba.cuda.cudadrv.error import CudaSupportError
 from numpy.typing import NDArray
 
-from gateway.cuda.device_errors import device_error
-from gateway.errors import BackendError, DeviceLost, DeviceRefused
+from gateway.cuda.device_errors import known_error
+from gateway.errors import DeviceRefused
+
+_FREEING = threading.RLock()
 
 
 class CudaDevice:
@@ -59,18 +60,17 @@ class CudaDevice:
         try:
             with cuda.gpus[self.ordinal]:
                 yield
-        except CudaAPIError as error:
-            raise self._known(error, doing, needed_bytes) from error
-
-    def _known(self, error: CudaAPIError, doing: str, needed_bytes: int) -> BackendError:
-        code = getattr(getattr(error, "code", None), "name", "unknown error")
-        return device_error(code, doing, needed_bytes, self._free_bytes)
+        except Exception as error:
+            known = known_error(error, doing, needed_bytes, self._free_bytes)
+            if known is None:
+                raise
+            raise known from error
 
     def _free_bytes(self) -> int:
         try:
             with cuda.gpus[self.ordinal]:
                 return _bytes(cuda.current_context().get_memory_info().free)
-        except CudaAPIError:
+        except Exception:  # noqa: BLE001 - it is asked for the words of another error
             return 0
 
     def memory_bytes(self) -> tuple[int, int]:
@@ -138,10 +138,28 @@ class CudaDevice:
         if self.simulated:
             raise DeviceRefused("share memory with Triton", "the simulator has no CUDA IPC")
         with self.in_use("share memory with Triton"):
-            handle = cuda.current_context().get_ipc_handle(values.gpu_data)
+            try:
+                handle = cuda.current_context().get_ipc_handle(values.gpu_data)
+            except OSError as error:  # numba's word for a platform without it
+                raise DeviceRefused("share memory with Triton", str(error)) from error
             if handle.offset:
                 raise DeviceRefused("share memory with Triton", "it does not begin an allocation of its own")
             return bytes(handle.handle.reserved)
+
+    @contextmanager
+    def freeing(self) -> Iterator[None]:
+        """Gives back what the block lets go of, at its end: arrays on the GPU, pinned memory.
+
+        Arrays that are let go of elsewhere are freed later, by whichever thread has the turn. One block at a time:
+        numba's list of what is to be freed is not made for several threads.
+
+        Raises:
+            DeviceLost, DeviceRefused: See ``in_use``.
+        """
+        with _FREEING, self.in_use("free memory"):
+            yield
+            if not self.simulated:
+                cuda.current_context().memory_manager.deallocations.clear()
 
     def free_unused(self) -> None:
         """Give back what no array uses any more; the driver is asked late otherwise.
@@ -149,10 +167,8 @@ class CudaDevice:
         Raises:
             DeviceLost, DeviceRefused: See ``in_use``.
         """
-        if self.simulated:
-            return
-        with self.in_use("free memory"):
-            cuda.current_context().memory_manager.deallocations.clear()
+        with self.freeing():
+            pass
 
 
 def device_count() -> int:
@@ -160,14 +176,13 @@ def device_count() -> int:
 
     Raises:
         DeviceRefused: There is no driver.
-        DeviceLost: It does not work.
+        DeviceLost, DeviceMemoryFull: It does not work.
     """
     try:
         return len(cuda.gpus)
-    except CudaSupportError as error:
-        raise DeviceRefused("open it", f"CUDA does not start: {error}") from error
-    except CudaAPIError as error:
-        raise DeviceLost(f"CUDA does not start: {error}") from error
+    except Exception as error:
+        known = known_error(error, "start CUDA", 0, lambda: 0)
+        raise known or DeviceRefused("start CUDA", f"{type(error).__name__}: {error}") from error
 
 
 def _bytes(value: float) -> int:

@@ -1,9 +1,13 @@
-"""What the CUDA driver says, as an error of the gateway."""
+"""What the CUDA driver and the libraries around it say, as an error of the gateway."""
 
+import re
 from collections.abc import Callable
 
 from gateway.errors import BackendError, DeviceLost, DeviceMemoryFull, DeviceRefused
 
+_LIBRARIES = ("cuda.", "numba.")
+_MOST_CHARACTERS = 500
+_CODE = re.compile(r"CUDA_ERROR_[A-Z0-9_]+")
 _OUT_OF_MEMORY = "CUDA_ERROR_OUT_OF_MEMORY"
 # CUDA driver API, CUresult: the call cannot be made here, or was wrong, and nothing that was there is lost by it
 _REFUSALS = frozenset(
@@ -35,3 +39,25 @@ def device_error(code: str, doing: str, needed_bytes: int, free_bytes: Callable[
     if code in _REFUSALS:
         return DeviceRefused(doing, code)
     return DeviceLost(f"{code} while it was to {doing}")
+
+
+def known_error(error: Exception, doing: str, needed_bytes: int, free_bytes: Callable[[], int]) -> BackendError | None:
+    """The error for what numba or NVIDIA's packages for Python raise; None for an error of others.
+
+    Memory and copies fail with an error of numba's, launches and the loading of kernels with one of ``cuda.core``,
+    which has the driver's code in its words alone; compilers and missing libraries have no code.
+
+    Args:
+        error: Whatever was raised.
+        doing: What was done.
+        needed_bytes: What was asked of the GPU's memory.
+        free_bytes: Asks what is free there; called where memory is the matter.
+    """
+    if not type(error).__module__.startswith(_LIBRARIES):
+        return None
+    name = getattr(getattr(error, "code", None), "name", None)
+    found = _CODE.search(str(name or error))
+    if found is not None:
+        return device_error(found[0], doing, needed_bytes, free_bytes)
+    said = " ".join(str(error).split())[:_MOST_CHARACTERS]
+    return DeviceRefused(doing, f"{type(error).__name__}: {said}")

@@ -1,13 +1,12 @@
 """The memory that frames are prepared in, on a GPU: Triton opens it by CUDA IPC, no tensor passes the host."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-import numpy as np
-
 from gateway.device_output import DeviceOutput, RawOutput
-from gateway.errors import BackendError, InvalidModelOutput
+from gateway.errors import BackendError
 from gateway.frame_memory import DeviceHandle, whole_pages
 from gateway.slot_ring import SlotRing
 from gateway.transport import Transport
@@ -33,20 +32,20 @@ class SharingDevice(Protocol):
         """What another process opens it with, 64 bytes."""
         ...
 
-    def free_unused(self) -> None:
-        """Give back what no array uses any more."""
+    def freeing(self) -> AbstractContextManager[None]:
+        """Gives back what the block lets go of, at its end."""
         ...
 
 
 class OutputReader(Protocol):
     """Reads what models have written on the GPU."""
 
-    def expect(self, kind: RawOutput) -> None:
-        """Get ready for such outputs; may take seconds."""
+    def expect(self, kinds: Collection[RawOutput]) -> None:
+        """Get ready for such outputs, and for no others; may take seconds."""
         ...
 
-    def output(self, values: Any, kind: RawOutput) -> DeviceOutput:
-        """The output that lies in an array on the GPU: float32, of the kind's shape."""
+    def output(self, values: Any, begin: int, kind: RawOutput) -> DeviceOutput:
+        """The output that begins at a byte of an array on the GPU."""
         ...
 
 
@@ -108,28 +107,16 @@ class DeviceFrameMemory:
     def expect_outputs(self, outputs: Mapping[str, RawOutput]) -> None:
         """Tell what the builds may write into the slots; what does not fit comes in the answer. May take seconds."""
         fitting = {build: kind for build, kind in outputs.items() if kind.size_bytes <= self.output_bytes}
-        for kind in fitting.values():
-            self._reader.expect(kind)
-        # frames of a build that has just gone may still be in work
-        self._outputs = {build: kind for build, kind in self._outputs.items() if build not in outputs} | fitting
+        self._reader.expect(frozenset(fitting.values()))
+        self._outputs = fitting
 
-    def output_bytes_of(self, build: str) -> int:
-        """How many bytes of the output part a build writes; 0 where its output comes in the answer."""
-        kind = self._outputs.get(build)
-        return 0 if kind is None else kind.size_bytes
+    def raw_output(self, build: str) -> RawOutput | None:
+        """What a build writes into the output part; None where its output comes in the answer."""
+        return self._outputs.get(build)
 
-    def output(self, build: str, slot: int, shape: tuple[int, ...]) -> DeviceOutput:
-        """What a build has written into the slot; valid until the slot is released.
-
-        Raises:
-            InvalidModelOutput: Another shape than was expected.
-        """
-        kind = self._outputs[build]
-        if shape != kind.shape:
-            raise InvalidModelOutput(build, f"its config says an output of shape {kind.shape}, it gave {shape}")
-        begin = self.output_offset(slot)
-        values = self._values[begin : begin + kind.size_bytes].view(np.float32).reshape(shape)
-        return self._reader.output(values, kind)
+    def output(self, kind: RawOutput, slot: int) -> DeviceOutput:
+        """What a build has written into the slot; valid until the slot is released."""
+        return self._reader.output(self._values, self.output_offset(slot), kind)
 
     def acquire(self) -> int:
         """Take a slot out. Admission never lets more frames in than there are slots."""
@@ -148,8 +135,9 @@ class DeviceFrameMemory:
         self._ring.retire()
 
     def _free(self) -> None:
-        self._values = None
         try:
-            self._device.free_unused()
+            with self._device.freeing():
+                self._values = None
         except BackendError as error:  # memory of a lost GPU is gone anyway
+            self._values = None
             _LOG.warning("memory of the GPU was not given back", extra={"region": self.name, "reason": str(error)})

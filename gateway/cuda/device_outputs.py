@@ -2,8 +2,9 @@
 
 import logging
 import statistics
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import nullcontext
 from typing import Any, Unpack
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from gateway.cuda.device import CudaDevice
 from gateway.cuda.launch_lock import LAUNCHING
 from gateway.device_output import RawOutput, SelectionOptions
+from gateway.errors import BackendError
 from vision.cuda.detections import DeviceSelector
 from vision.heads import candidates_of
 from vision.nms import select_detections
@@ -37,17 +39,27 @@ class DeviceOutputs:
         self._device = device
         self._clock = clock
         self._stream = device.create_stream()
+        self._selecting = threading.Lock()
         self._selectors: dict[RawOutput, DeviceSelector | None] = {}
 
-    def expect(self, kind: RawOutput) -> None:
-        """Measure who selects from such outputs, once. Compiles kernels, which takes seconds."""
-        if kind in self._selectors:
-            return
+    def expect(self, kinds: Collection[RawOutput]) -> None:
+        """Measure who selects from such outputs, once, and forget the others. Compiles kernels, which takes seconds."""
+        for kind in kinds:
+            if kind not in self._selectors:
+                self._selectors[kind] = self._quicker_or_none(kind)
+        kept = {kind: self._selectors[kind] for kind in kinds}
         try:
-            self._selectors[kind] = self._quicker(kind)
+            with self._device.freeing():
+                self._selectors = kept
+        except BackendError:  # memory of a lost GPU is gone anyway
+            self._selectors = kept
+
+    def _quicker_or_none(self, kind: RawOutput) -> DeviceSelector | None:
+        try:
+            return self._quicker(kind)
         except Exception as error:  # noqa: BLE001 - the CPU selects as well, and frames must be served
             _LOG.warning("detections are not selected on the GPU", extra={"reason": str(error)})
-            self._selectors[kind] = None
+            return None
 
     def _quicker(self, kind: RawOutput) -> DeviceSelector | None:
         with self._device.in_use("make room for NMS"):
@@ -58,13 +70,16 @@ class DeviceOutputs:
         _LOG.info("detections are selected on the %s", place, extra={"shape": list(kind.shape), **milliseconds})
         return selector if place == "GPU" else None
 
-    def output(self, values: Any, kind: RawOutput) -> "OutputOnDevice":
-        """The output that lies in an array on the GPU: float32, of the kind's shape."""
-        return OutputOnDevice(self._device, self._stream, values, kind, self._selectors.get(kind))
+    def output(self, values: Any, begin: int, kind: RawOutput) -> "OutputOnDevice":
+        """The output that begins at a byte of an array on the GPU, uint8 with one axis."""
+        return self._read_by(self._selectors.get(kind), values, begin, kind)
+
+    def _read_by(self, selector: DeviceSelector | None, values: Any, begin: int, kind: RawOutput) -> "OutputOnDevice":
+        return OutputOnDevice(self._device, self._stream, values, begin, kind, selector, self._selecting)
 
     def _seconds(self, kind: RawOutput, selector: DeviceSelector | None) -> float:
-        values = self._device.upload(_likely_output(kind))
-        output = OutputOnDevice(self._device, self._stream, values, kind, selector)
+        values = self._device.upload(_likely_output(kind).reshape(-1).view(np.uint8))
+        output = self._read_by(selector, values, 0, kind)
         thresholds = np.full(kind.labels, 0.25, np.float32)
         took = []
         for _ in range(1 + _ROUNDS):  # the first compiles
@@ -80,19 +95,35 @@ class OutputOnDevice:
     Args:
         device: Where it lies.
         stream: Where it is read.
-        values: float32, of the kind's shape.
+        memory: On the GPU, uint8, one axis.
+        begin: Where the output begins there, in bytes.
         kind: What it is.
         selector: Of this kind; None where the CPU is quicker.
+        selecting: Held while the selector works, which has room for one output.
     """
 
     def __init__(
-        self, device: CudaDevice, stream: Any, values: Any, kind: RawOutput, selector: DeviceSelector | None
+        self,
+        device: CudaDevice,
+        stream: Any,
+        memory: Any,
+        begin: int,
+        kind: RawOutput,
+        selector: DeviceSelector | None,
+        selecting: threading.Lock,
     ) -> None:
         self._device = device
         self._stream = stream
-        self._values = values
+        self._memory = memory
+        self._begin = begin
         self._kind = kind
         self._selector = selector
+        self._selecting = selecting
+
+    def _values(self) -> Any:
+        """For a thread that has the device in use: cutting an array opens the first GPU where none is."""
+        part = self._memory[self._begin : self._begin + self._kind.size_bytes]
+        return part.view(np.float32).reshape(self._kind.shape)
 
     def to_host(self) -> NDArray[np.float32]:
         """All of it, copied.
@@ -101,7 +132,7 @@ class OutputOnDevice:
             DeviceLost: The GPU does not work any more.
         """
         with self._device.in_use("copy an output"):
-            copied: NDArray[np.float32] = self._values.copy_to_host(stream=self._stream)
+            copied: NDArray[np.float32] = self._values().copy_to_host(stream=self._stream)
             self._stream.synchronize()
             return copied
 
@@ -116,8 +147,8 @@ class OutputOnDevice:
         if self._selector is None:
             return select_detections(candidates_of(self.to_host(), self._kind.layout), **options)
         launching = LAUNCHING if self._device.simulated else nullcontext()  # a GPU's kernels are compiled by now
-        with launching, self._device.in_use("select detections"):
-            return self._selector.select(self._values, stream=self._stream, **options)
+        with launching, self._selecting, self._device.in_use("select detections"):
+            return self._selector.select(self._values(), stream=self._stream, **options)
 
 
 def _likely_output(kind: RawOutput) -> NDArray[np.float32]:

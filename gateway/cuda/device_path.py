@@ -3,17 +3,20 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 
 from gateway.cuda.batch_lane import BatchLane, DeviceDecoder
+from gateway.cuda.batch_room import batch_bytes
 from gateway.cuda.device import CudaDevice
 from gateway.cuda.device_frame_memory import DeviceFrameMemory
 from gateway.cuda.device_outputs import DeviceOutputs
-from gateway.cuda.device_preparer import BATCH_BYTES, DevicePreparer
+from gateway.cuda.device_preparer import DevicePreparer
 from gateway.cuda.frame_reader import FrameReader
 from gateway.cuda.jpeg_decoder import JpegDecoder, why_no_jpeg_decoder
 from gateway.cuda.profiler_ranges import profiler_ranges
 from gateway.cuda.self_check import check_against_cpu
 from gateway.cuda.staging_memory import StagingMemory
+from gateway.errors import BackendError
 from gateway.frame_memory import FrameMemory
 
 _LOG = logging.getLogger(__name__)
@@ -49,15 +52,15 @@ class DevicePath:
         no_decoder = "the simulator has no decoder" if self._device.simulated else why_no_jpeg_decoder()
         decoders = [] if no_decoder else _decoders(ordinal, streams)
         each: list[DeviceDecoder | None] = [*decoders] or [None] * streams
-        lanes = [BatchLane(self._device, decoder, batch, BATCH_BYTES, named=profiler_ranges()) for decoder in each]
-        reader = FrameReader(
-            StagingMemory(self._device.allocate_pinned), device_decodes=bool(decoders), max_pixels=max_pixels
-        )
-        self.preparer = DevicePreparer(lanes, reader, executor, batch=batch, on_prepared=on_prepared)
+        room = batch_bytes(batch, streams, self._device.memory_bytes()[0])
+        lanes = [BatchLane(self._device, decoder, batch, room, named=profiler_ranges()) for decoder in each]
+        self._staging = StagingMemory(self._device.allocate_pinned, freeing=self._device.freeing)
+        reader = FrameReader(self._staging, device_decodes=bool(decoders), max_pixels=max_pixels)
+        self.preparer = DevicePreparer(lanes, reader, executor, batch=batch, batch_bytes=room, on_prepared=on_prepared)
         major, minor = self._device.compute_capability
         decoded_by = "by the GPU where it can" if decoders else f"by the CPU ({no_decoder or 'see the log'})"
         self.description = f"{self._device.name}, compute capability {major}.{minor}; JPEGs are decoded {decoded_by}"
-        check_against_cpu(lanes[0], reader)
+        check_against_cpu(lanes, reader)
 
     def make_memory(self, name: str, slots: int, slot_bytes: int, output_bytes: int) -> FrameMemory:
         """Memory of which Triton is told.
@@ -68,13 +71,18 @@ class DevicePath:
         return DeviceFrameMemory(self._device, self._outputs, name, slots, slot_bytes, output_bytes)
 
     def close(self) -> None:
-        """End the threads, when no frame is in work."""
-        self.preparer.close()
+        """End the threads and free memory, when no frame is in work."""
+        if self.preparer.is_stuck:
+            self.preparer.close()
+            return
+        with suppress(BackendError), self._device.freeing():
+            self.preparer.close()
+            self._staging.drop()
 
 
 def _decoders(ordinal: int, streams: int) -> list[DeviceDecoder]:
     try:
         return [JpegDecoder(ordinal) for _ in range(streams)]
-    except (ImportError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001 - the CPU decodes as well
         _LOG.warning("nvImageCodec cannot be used; the CPU decodes", extra={"reason": str(error)})
         return []

@@ -1,6 +1,9 @@
 """Frames become tensors on a GPU, several with one launch."""
 
 import asyncio
+import contextlib
+import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -8,14 +11,19 @@ from functools import partial
 from typing import Protocol
 
 from contracts.model_card import InputSpec
+from gateway.cuda.batch_failures import BatchFailures, own_error
 from gateway.cuda.frame_reader import FrameReader
 from gateway.cuda.waiting_frame import PlacedFrame, WaitingFrame, take_batch
+from gateway.errors import DeviceLost
 from gateway.frame_memory import FrameMemory
 from gateway.prepared_input import PreparedInput
 from gateway.thread_work import finish
 
 BATCH_BYTES = 64 * 2**20
-"""Pixels that one launch reads at most, unless a single frame has more."""
+"""Pixels that one launch reads at most, unless a single frame has more, or the GPU's memory is said to allow more."""
+
+_LOG = logging.getLogger(__name__)
+_BATCH_SECONDS = 30.0
 
 
 class Lane(Protocol):
@@ -33,12 +41,18 @@ class DevicePreparer:
     decoder that takes it. Frames that wait for a free lane are placed by its next launch, all together; no frame waits
     for others to come.
 
+    A batch that is not done in time is taken for a lost GPU: frames that wait, and those that come, fail. Its own
+    frames keep their slots until it is done, for the GPU may write to them until then.
+
     Args:
         lanes: Streams of the GPU; each gets a thread.
         reader: Reads frames.
         executor: Threads for it.
         batch: So many frames at most in one launch.
+        batch_bytes: So many bytes of pixels at most in one launch; one frame may have more.
+        batch_seconds: A batch takes no longer on a GPU that works.
         on_prepared: Told of each frame whether the GPU has decoded it.
+        clock: Monotonic seconds.
     """
 
     def __init__(
@@ -48,14 +62,21 @@ class DevicePreparer:
         executor: Executor,
         *,
         batch: int,
+        batch_bytes: int = BATCH_BYTES,
+        batch_seconds: float = _BATCH_SECONDS,
         on_prepared: Callable[[bool], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._threads = [ThreadPoolExecutor(1, thread_name_prefix="gpu") for _ in lanes]
         self._idle = deque(zip(lanes, self._threads, strict=True))
         self._reader = reader
         self._executor = executor
         self._batch = batch
+        self._batch_bytes = batch_bytes
+        self._batch_seconds = batch_seconds
         self._on_prepared = on_prepared
+        self._failures = BatchFailures(clock)
+        self._stuck = ""
         self._waiting: deque[WaitingFrame] = deque()
         self._placed: dict[WaitingFrame, asyncio.Future[PlacedFrame | None]] = {}
 
@@ -68,6 +89,8 @@ class DevicePreparer:
             vision.errors.ImageError: The bytes are not a usable picture.
             DeviceMemoryFull, DeviceLost, DeviceRefused: The GPU.
         """
+        if self._stuck:
+            raise DeviceLost(self._stuck)
         waiting = WaitingFrame(frame, spec, memory, slot)
         try:
             await self._in_thread(partial(self._reader.read, waiting))
@@ -87,6 +110,8 @@ class DevicePreparer:
         await finish(asyncio.get_running_loop().run_in_executor(self._executor, call))
 
     async def _place(self, frame: WaitingFrame) -> PlacedFrame | None:
+        if self._stuck:
+            raise DeviceLost(self._stuck)
         placed = self._placed[frame] = asyncio.get_running_loop().create_future()
         self._waiting.append(frame)
         self._dispatch()
@@ -97,15 +122,33 @@ class DevicePreparer:
                 self._waiting.remove(frame)
                 del self._placed[frame]
             else:
-                await asyncio.wait([placed])
+                with contextlib.suppress(Exception):
+                    await finish(placed)
             raise
 
     def _dispatch(self) -> None:
         while self._waiting and self._idle:
             lane, thread = self._idle.popleft()
-            batch = take_batch(self._waiting, self._batch, BATCH_BYTES)
-            work = asyncio.get_running_loop().run_in_executor(thread, lane.place, batch)
+            batch = take_batch(self._waiting, self._batch, self._batch_bytes)
+            loop = asyncio.get_running_loop()
+            work = loop.run_in_executor(thread, lane.place, batch)
             work.add_done_callback(partial(self._end_batch, lane, thread, batch))
+            watch = loop.call_later(self._batch_seconds, self._give_up, len(batch))
+            work.add_done_callback(partial(_stop, watch))
+
+    def _give_up(self, frames: int) -> None:
+        self._stuck = (
+            f"a batch of {frames} frames was not done after {self._batch_seconds:g} s; they keep their places, so"
+            " restart the gateway"
+        )
+        _LOG.error("the GPU does not get done", extra={"reason": self._stuck})
+        while self._waiting:
+            self._fail(self._waiting.popleft(), DeviceLost(self._stuck))
+
+    def _fail(self, frame: WaitingFrame, error: BaseException) -> None:
+        placed = self._placed.pop(frame)
+        placed.set_exception(error)
+        placed.exception()  # a caller who went away does not ask for it
 
     def _end_batch(
         self,
@@ -115,18 +158,27 @@ class DevicePreparer:
         work: "asyncio.Future[list[PlacedFrame | None]]",
     ) -> None:
         self._idle.append((lane, thread))
-        error = work.exception()
-        results = [None] * len(batch) if error is not None else work.result()
-        for frame, result in zip(batch, results, strict=True):
-            placed = self._placed.pop(frame)
-            if error is None:
-                placed.set_result(result)
-            else:
-                placed.set_exception(error)
-                placed.exception()  # a caller who went away does not ask for it
+        error = self._failures.judge(work.exception())
+        if error is not None:
+            for frame in batch:
+                self._fail(frame, own_error(error))
+        else:
+            for frame, result in zip(batch, work.result(), strict=True):
+                self._placed.pop(frame).set_result(result)
         self._dispatch()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a batch has not been done in time; whoever asks its GPU for something may wait for ever."""
+        return bool(self._stuck)
 
     def close(self) -> None:
         """End the threads, when no frame is in work."""
         for thread in self._threads:
             thread.shutdown(wait=False)
+        if not self._stuck:
+            self._idle.clear()
+
+
+def _stop(watch: asyncio.TimerHandle, _work: "asyncio.Future[list[PlacedFrame | None]]") -> None:
+    watch.cancel()

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from gateway.errors import BackendError
-
 _DRIVERS = ("nvidiactl", "nvhost-gpu", "nvgpu", "dxg")
 """Of servers and workstations, of two generations of Jetson, of WSL."""
 
@@ -32,6 +30,6 @@ def why_no_device(ordinal: int, *, dev: Path = Path("/dev"), simulated: bool = F
         from gateway.cuda.device import device_count  # noqa: PLC0415 - numba, which takes a second to import
 
         count = device_count()
-    except (BackendError, ImportError) as error:
-        return str(error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the CPU prepares frames as well
+        return str(error) or type(error).__name__
     return "" if ordinal < count else f"there is no GPU {ordinal}: CUDA sees {count}"

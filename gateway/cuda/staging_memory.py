@@ -3,6 +3,7 @@
 import threading
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +25,19 @@ class StagingMemory:
 
     Args:
         allocate_pinned: Pins so many bytes.
+        freeing: Gives back, at its end, what is let go of inside.
         most_bytes: Bound of the pinned memory.
     """
 
-    def __init__(self, allocate_pinned: Callable[[int], Block], *, most_bytes: int = _MOST_BYTES) -> None:
+    def __init__(
+        self,
+        allocate_pinned: Callable[[int], Block],
+        *,
+        freeing: Callable[[], AbstractContextManager[None]] = nullcontext,
+        most_bytes: int = _MOST_BYTES,
+    ) -> None:
         self._allocate_pinned = allocate_pinned
+        self._freeing = freeing
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._free: dict[int, list[Block]] = defaultdict(list)
@@ -63,9 +72,16 @@ class StagingMemory:
             if id(block) in self._pinned:
                 self._free[block.size].append(block)
 
+    def drop(self) -> None:
+        """Give back all blocks that no frame has."""
+        with self._lock:
+            self._drop_free()
+
     def _drop_free(self) -> None:
-        for blocks in self._free.values():
-            for block in blocks:
-                self._pinned.discard(id(block))
-                self.pinned_bytes -= block.size
-        self._free.clear()
+        if not any(self._free.values()):
+            return
+        with self._freeing():
+            for size_bytes, blocks in self._free.items():
+                self._pinned.difference_update(map(id, blocks))
+                self.pinned_bytes -= size_bytes * len(blocks)
+                blocks.clear()

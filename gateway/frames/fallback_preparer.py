@@ -25,7 +25,7 @@ class FallbackPreparer:
         self._device = device
         self._host = host
         self._on_lost = on_lost
-        self._lost: DeviceLost | None = None
+        self._lost = ""
 
     async def prepare(
         self, frame: bytes | memoryview, spec: InputSpec, memory: FrameMemory, slot: int
@@ -37,17 +37,22 @@ class FallbackPreparer:
             DeviceLost: Now, or before, and the slot lies on the GPU.
             DeviceMemoryFull, DeviceRefused: See ``FramePreparer``.
         """
-        if self._lost is None:
+        if not self._lost:
             try:
                 return await self._device.prepare(frame, spec, memory, slot)
             except DeviceLost as error:
-                self._lose(error)
+                self.lose(error.reason)
                 raise
         if memory.transport is Transport.CUDA:
-            raise DeviceLost(self._lost.reason)
+            raise DeviceLost(self._lost)
         return await self._host.prepare(frame, spec, memory, slot)
 
-    def _lose(self, error: DeviceLost) -> None:
-        if self._lost is None:
-            self._lost = error
-            self._on_lost(error)
+    def lose(self, reason: str) -> None:
+        """From this call on the CPU prepares frames.
+
+        Args:
+            reason: Why the GPU is not used any more.
+        """
+        if not self._lost:
+            self._lost = reason  # not the error: its traceback holds memory of the GPU
+            self._on_lost(DeviceLost(reason))

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
+
 from contracts.model_card import ModelCard
 from gateway.device_output import ModelOutput, on_host
-from gateway.errors import DeadlineExceeded, InstanceLost, RegionLost
+from gateway.errors import DeadlineExceeded, DeviceLost, InstanceLost, InvalidModelOutput, RegionLost, TritonRejected
 from gateway.frame_memory import FrameMemory
 from gateway.frames.admission import Admission
 from gateway.frames.classification import decode_classes
@@ -19,10 +21,13 @@ from gateway.frames.preparation import prepared_alike
 from gateway.frames.preparer import FramePreparer
 from gateway.messages import CascadeFrame, CascadeTask, FrameClasses, FrameDetections, FrameTask, StageTimes
 from gateway.prepared_input import PreparedInput
+from gateway.thread_work import finish
 from vision.letterbox import Placement
 
 _MOST_RETRIES = 4
 _LONGEST_INFERENCE_SECONDS = 60.0
+# after one of these Triton is done with the request
+_ANSWERS = (InstanceLost, RegionLost, InvalidModelOutput, TritonRejected)
 _T = TypeVar("_T")
 
 
@@ -46,6 +51,10 @@ class MemorySource(Protocol):
 
     async def register_again(self, memory: FrameMemory) -> None:
         """Make Triton know a region that it has lost."""
+        ...
+
+    def leave(self, memory: FrameMemory) -> None:
+        """Give no slot of this memory to another frame: Triton may still write into one."""
         ...
 
 
@@ -120,6 +129,8 @@ class FramePipeline:
             try:
                 return await work_in(_Place(memory, slot, progress))
             finally:
+                if progress.unanswered and memory.output_bytes:
+                    self._regions.leave(memory)
                 memory.release(slot)
 
     async def _run(self, frame: bytes | memoryview, task: FrameTask, read: "_Read[_T]", place: "_Place") -> _T:
@@ -158,7 +169,15 @@ class FramePipeline:
                 postprocess=self._clock() - inferred_at,
             )
 
-        return read(task, output, prepared.placement, times)
+        if isinstance(output, np.ndarray):
+            return read(task, output, prepared.placement, times)
+        # it waits for the GPU
+        reading = asyncio.ensure_future(asyncio.to_thread(read, task, output, prepared.placement, times))
+        try:
+            return await finish(reading)
+        except DeviceLost as error:
+            self._events.device_lost(error)
+            raise
 
     async def _infer(self, task: FrameTask, place: "_Place") -> ModelOutput:
         """Inference has no effects: what a dead instance could not answer, another one may."""
@@ -175,7 +194,14 @@ class FramePipeline:
         return await self._infer_once(task, place)
 
     async def _infer_once(self, task: FrameTask, place: "_Place") -> ModelOutput:
-        output = await self._backend.infer(task.build, task.card, place.memory, place.slot, _LONGEST_INFERENCE_SECONDS)
+        seconds = _LONGEST_INFERENCE_SECONDS
+        try:
+            output = await self._backend.infer(task.build, task.card, place.memory, place.slot, seconds)
+        except _ANSWERS:
+            raise
+        except BaseException:
+            place.progress.unanswered = True
+            raise
         self._events.executed(task.name, task.build)
         return output
 
@@ -201,10 +227,17 @@ def _classes(
 
 @dataclass(slots=True)
 class _Progress:
-    """How far the work on a frame has come, for the caller who may not wait for its end."""
+    """How far the work on a frame has come, for the caller who may not wait for its end.
+
+    Attributes:
+        stage: What is done.
+        abandoned: Nobody waits for the answer any more.
+        unanswered: Triton was asked and did not answer, so that it may still run the model.
+    """
 
     stage: str = "queue"
     abandoned: bool = False
+    unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from itertools import chain, repeat
 from typing import Protocol
 
 from gateway.catalogue import Catalogue
@@ -17,7 +19,9 @@ _SAID = {
     Transport.CUDA: "memory of the GPU is not shared with Triton",
     Transport.SYSTEM: "tensors travel in the request",
 }
-_AGAIN_SECONDS = (0.05, 0.5, 2.0)
+_PAUSES_SECONDS = (0.05, 0.5, 2.0, 30.0)
+_CLOSING_SECONDS = 4.0
+_MOST_OPEN = 4
 _BY_SETTING = "switched off by the setting shared_memory"
 
 DeviceMemoryMaker = Callable[[str, int, int, int], FrameMemory]
@@ -53,6 +57,7 @@ class FrameRegions:
         use_shared_memory: False sends tensors in the request from the start.
         on_transport: Told how tensors travel, at each change.
         make_device_memory: Where frames are prepared on a GPU.
+        pauses_seconds: Between questions that Triton does not answer as is needed; the last one again and again.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class FrameRegions:
         use_shared_memory: bool,
         on_transport: Callable[[Transport], None],
         make_device_memory: DeviceMemoryMaker | None = None,
+        pauses_seconds: tuple[float, ...] = _PAUSES_SECONDS,
     ) -> None:
         self._client = client
         self._prefix = prefix
@@ -71,12 +77,14 @@ class FrameRegions:
         self._on_transport = on_transport
         self._make_device_memory = make_device_memory
         self._use_shared_memory = use_shared_memory
+        self._pauses_seconds = pauses_seconds
         self._made = 0
         self._registered_generation = -1
         self._outputs: Mapping[str, RawOutput] = {}
         self._replacing = asyncio.Lock()
         self._ending: dict[asyncio.Task[None], FrameMemory] = {}
         self._recovery: asyncio.Task[None] | None = None
+        self._unanswered: FrameMemory | None = None
         self._device_gone = ""
         self.reasons = self._settled_reasons()
         self.current: FrameMemory = HostFrameMemory(None, slots, 1)
@@ -136,9 +144,11 @@ class FrameRegions:
 
     async def _expect_outputs(self) -> None:
         memory = self.current
-        before = {build: memory.output_bytes_of(build) for build in self._outputs}
+        if not memory.output_bytes:
+            return
+        before = {build: memory.raw_output(build) for build in self._outputs}
         await asyncio.to_thread(memory.expect_outputs, self._outputs)
-        if before != {build: memory.output_bytes_of(build) for build in self._outputs}:
+        if before != {build: memory.raw_output(build) for build in self._outputs}:
             self._client.forget()
 
     async def _replace(self, slot_bytes: int) -> None:
@@ -149,20 +159,30 @@ class FrameRegions:
         old, self.current = self.current, memory
         self._client.forget()
         self._on_transport(memory.transport)
+        self._let_go(old)
+
+    def _let_go(self, old: FrameMemory) -> None:
         task = asyncio.create_task(self._end(old))
         self._ending[task] = old
         task.add_done_callback(self._ending.pop)
 
     async def _end(self, old: FrameMemory) -> None:
-        """In this order: memory of a GPU must not be freed while Triton has it open."""
+        """In this order, however long it takes: memory of a GPU must not be freed while Triton has it open."""
         await old.wait_until_back()
-        for seconds in _AGAIN_SECONDS:  # Triton may be a moment behind its answer, and have the region in use
+        for seconds in self._pauses():
             if await self._forget_region(old):
                 break
             await asyncio.sleep(seconds)
         old.retire()
 
+    def _pauses(self) -> Iterator[float]:
+        return chain(self._pauses_seconds, repeat(self._pauses_seconds[-1]))
+
     async def _create(self, slot_bytes: int) -> FrameMemory:
+        await self._settle_unanswered()
+        still_open = sum(memory.transport == Transport.CUDA for memory in self._ending.values())
+        if still_open >= _MOST_OPEN and Transport.CUDA in self._chain():
+            self._refuse(Transport.CUDA, f"Triton has {still_open} older regions open: restart it")
         for transport in self._chain()[:-1]:
             try:
                 memory = self._make(transport, slot_bytes)
@@ -173,8 +193,7 @@ class FrameRegions:
                 continue
             if transport not in self.reasons:
                 return memory
-            await self._forget_region(memory)  # the GPU was lost meanwhile
-            memory.retire()
+            self._let_go(memory)  # the GPU was lost meanwhile
         return HostFrameMemory(None, self._slots, slot_bytes)
 
     def _make(self, transport: Transport, slot_bytes: int) -> FrameMemory:
@@ -186,16 +205,33 @@ class FrameRegions:
         return HostFrameMemory(name, self._slots, slot_bytes)
 
     async def _is_registered(self, memory: FrameMemory) -> bool:
+        self._unanswered = memory
         try:
             await self._client.register(memory)
         except TritonRejected as error:
+            self._unanswered = None
             memory.retire()
             self._refuse(memory.transport, f"Triton cannot open it: {error}")
             return False
-        except GatewayError:  # Triton is away: it will be asked again
-            memory.retire()
-            raise
+        self._unanswered = None
         return True
+
+    async def _settle_unanswered(self) -> None:
+        """Triton may have opened a region and not been heard; there is no other one before it is known.
+
+        Raises:
+            TritonUnavailable, DeadlineExceeded: Triton is away.
+        """
+        memory = self._unanswered
+        if memory is None:
+            return
+        try:
+            await self._client.unregister(memory)
+        except TritonRejected:
+            self._let_go(memory)
+        else:
+            memory.retire()
+        self._unanswered = None
 
     async def register_again(self, memory: FrameMemory) -> None:
         """Make Triton know a region that it has lost.
@@ -220,44 +256,76 @@ class FrameRegions:
             return
         self._make_device_memory, self._device_gone = None, reason
         self._refuse(Transport.CUDA, reason)
-        if self.current.transport != Transport.CUDA:
-            return
+        if self.current.transport == Transport.CUDA:
+            self._take_another()
+
+    def leave(self, memory: FrameMemory) -> None:
+        """Triton did not answer and may write into a slot of this memory later: it gets no new frames.
+
+        Args:
+            memory: Its slots may be given back after this call.
+        """
+        if memory is self.current:
+            _LOG.warning("slots are made anew, Triton may still write into the old ones", extra={"region": memory.name})
+            self._take_another()
+
+    def _take_another(self) -> None:
         self._take(HostFrameMemory(None, self._slots, self.current.slot_bytes))
-        self._recovery = asyncio.create_task(self._recover())
+        if self._recovery is None or self._recovery.done():
+            self._recovery = asyncio.create_task(self._recover())
 
     async def _recover(self) -> None:
-        async with self._replacing:
-            if self._is_best():  # a catalogue was quicker
-                return
-            try:
-                await self._replace(self.current.slot_bytes)
-            except GatewayError as error:
-                _LOG.warning("the next catalogue brings shared memory again", extra={"reason": str(error)})
+        for seconds in self._pauses():
+            async with self._replacing:
+                try:
+                    while not self._is_best():  # a catalogue may be quicker, and frames may leave this memory, too
+                        await self._replace(self.current.slot_bytes)
+                        await self._expect_outputs()
+                except GatewayError as error:
+                    _LOG.warning("shared memory is tried again", extra={"reason": str(error)})
+                else:
+                    return
+            await asyncio.sleep(seconds)
 
     def _refuse(self, transport: Transport, reason: str) -> None:
         self.reasons[transport] = reason
         _LOG.warning(_SAID[transport], extra={"reason": reason})
 
     async def _forget_region(self, memory: FrameMemory) -> bool:
-        """False where Triton has it in use."""
+        """Whether Triton is known not to have it open."""
         if memory.name is None:
             return True
         try:
             await self._client.unregister(memory)
         except GatewayError as error:
             _LOG.warning("Triton keeps an old region", extra={"region": memory.name, "reason": str(error)})
-            return not isinstance(error, TritonRejected)
+            return False
         return True
 
     async def close(self) -> None:
-        """Unregister and free the memory, also that of frames that are not done."""
+        """Unregister and free the memory, also that of frames that are not done.
+
+        Memory of a GPU that Triton does not let go stays until this process ends.
+        """
         if self._recovery is not None:
-            await self._recovery
+            self._recovery.cancel()
+            await asyncio.gather(self._recovery, return_exceptions=True)
         remaining = [*self._ending.values(), self.current]
+        if self._unanswered is not None:
+            remaining.append(self._unanswered)
         ending = tuple(self._ending)
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
-        for memory in remaining:
-            await self._forget_region(memory)
+        await asyncio.gather(*(self._end_at_once(memory) for memory in remaining))
+
+    async def _end_at_once(self, memory: FrameMemory) -> None:
+        is_let_go = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                is_let_go = await self._forget_region(memory)
+                if not is_let_go:
+                    await asyncio.sleep(self._pauses_seconds[0])
+                    is_let_go = await self._forget_region(memory)
+        if is_let_go or memory.transport != Transport.CUDA:
             memory.retire()

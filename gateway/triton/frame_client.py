@@ -1,6 +1,7 @@
 """The hot path: one frame's tensor, already in its slot, through the model."""
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,8 @@ from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2
 
 from contracts.model_card import ModelCard
-from gateway.device_output import ModelOutput
-from gateway.errors import InvalidModelOutput, RegionLost, TritonRejected
+from gateway.device_output import ModelOutput, RawOutput
+from gateway.errors import InvalidModelOutput, RegionLost, TritonCode, TritonRejected
 from gateway.frame_memory import FrameMemory, HostFrameMemory
 from gateway.triton.connection import TritonConnection, triton_errors
 
@@ -27,7 +28,7 @@ class FrameClient:
 
     def __init__(self, connection: TritonConnection) -> None:
         self._connection = connection
-        self._requests: dict[tuple[str, str | None, int], service_pb2.ModelInferRequest] = {}
+        self._requests: dict[tuple[str, str | None, int], _Prepared] = {}
 
     def forget(self) -> None:
         """Drop the prepared requests, after builds or regions changed."""
@@ -56,9 +57,12 @@ class FrameClient:
     async def unregister(self, memory: FrameMemory) -> None:
         """Make Triton forget a region; one that it does not know is forgotten already.
 
+        Triton also agrees where requests still use the region, and keeps it open until they are done. For memory of a
+        GPU, which must not be freed before, that is a refusal.
+
         Raises:
             TritonRejected: The region is in use.
-            TritonUnavailable: Nobody answered.
+            TritonUnavailable, DeadlineExceeded: Nobody answered; what became of the region is not known.
         """
         stub = self._connection.stub
         with triton_errors(str(memory.name)):
@@ -68,6 +72,13 @@ class FrameClient:
             else:
                 on_device = service_pb2.CudaSharedMemoryUnregisterRequest(name=memory.name)
                 await stub.CudaSharedMemoryUnregister(on_device, timeout=_REGION_SECONDS)
+                await self._require_closed(str(memory.name))
+
+    async def _require_closed(self, name: str) -> None:
+        asked = service_pb2.CudaSharedMemoryStatusRequest()
+        known = await self._connection.stub.CudaSharedMemoryStatus(asked, timeout=_REGION_SECONDS)
+        if name in known.regions:
+            raise TritonRejected(TritonCode.UNAVAILABLE, f"region {name} is open until its requests are done")
 
     async def infer(
         self, build: str, card: ModelCard, memory: FrameMemory, slot: int, timeout_seconds: float
@@ -86,26 +97,38 @@ class FrameClient:
             TritonRejected: Triton's own answer.
             InvalidModelOutput: The answer is not one FP32 tensor.
         """
-        request = self._request(build, card, memory, slot)
+        prepared = self._prepared(build, card, memory, slot)
         try:
             with triton_errors(build):
-                response = await self._connection.stub.ModelInfer(request, timeout=timeout_seconds)
+                response = await self._connection.stub.ModelInfer(prepared.request, timeout=timeout_seconds)
         except TritonRejected as error:
             if _REGION_GONE_MARK in error.message:
                 raise RegionLost(str(memory.name)) from error
             raise
-        if _REGION in request.outputs[0].parameters:
-            return memory.output(build, slot, _shape(response, build, card.output.name))
-        return _first_output(response, build, card.output.name)
+        if prepared.written is None:
+            return _first_output(response, build, card.output.name)
+        shape = _shape(response, build, card.output.name)
+        if shape != prepared.written.shape:
+            expected = prepared.written.shape
+            raise InvalidModelOutput(build, f"its config says an output of shape {expected}, it gave {shape}")
+        return memory.output(prepared.written, slot)
 
-    def _request(self, build: str, card: ModelCard, memory: FrameMemory, slot: int) -> service_pb2.ModelInferRequest:
+    def _prepared(self, build: str, card: ModelCard, memory: FrameMemory, slot: int) -> "_Prepared":
         if isinstance(memory, HostFrameMemory) and memory.name is None:
-            return _request_with_tensor(build, card, memory, slot)
+            return _Prepared(_request_with_tensor(build, card, memory, slot), None)
         key = (build, memory.name, slot)
-        request = self._requests.get(key)
-        if request is None:
-            request = self._requests[key] = _request_with_region(build, card, memory, slot)
-        return request
+        prepared = self._requests.get(key)
+        if prepared is None:
+            prepared = self._requests[key] = _prepare(build, card, memory, slot)
+        return prepared
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A request, and what its model is to write into the slot."""
+
+    request: service_pb2.ModelInferRequest
+    written: RawOutput | None
 
 
 def _request_with_tensor(
@@ -118,15 +141,15 @@ def _request_with_tensor(
     return request
 
 
-def _request_with_region(build: str, card: ModelCard, memory: FrameMemory, slot: int) -> service_pb2.ModelInferRequest:
+def _prepare(build: str, card: ModelCard, memory: FrameMemory, slot: int) -> _Prepared:
     request = service_pb2.ModelInferRequest(model_name=build)
     tensor = request.inputs.add(name=card.input.name, datatype=card.input.datatype, shape=card.input.shape)
     _place(tensor, memory.name, memory.offset(slot), card.input.size_bytes)
     output = request.outputs.add(name=card.output.name)
-    output_bytes = memory.output_bytes_of(build)
-    if output_bytes:
-        _place(output, memory.name, memory.output_offset(slot), output_bytes)
-    return request
+    written = memory.raw_output(build)
+    if written is not None:
+        _place(output, memory.name, memory.output_offset(slot), written.size_bytes)
+    return _Prepared(request, written)
 
 
 def _place(tensor: Any, region: str | None, offset: int, size_bytes: int) -> None:

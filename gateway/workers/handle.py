@@ -9,9 +9,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import TypeAdapter
@@ -20,16 +20,17 @@ from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError, InstanceLost, TritonUnavailable
 from gateway.frame_memory import remove_stale_regions
 from gateway.settings import Settings
+from gateway.start_errors import WorkerNotStarted
 from gateway.supervision.memory_kills import MemoryKills
 from gateway.workers.lasting_counters import LastingCounters
 from gateway.workers.worker import Worker, worker_memory_prefix
 
 _LOG = logging.getLogger(__name__)
+_WORKER = (sys.executable, "-m", "gateway", "worker")
 _LINE_LIMIT_BYTES = 64 * 2**20
-_ANSWER_SECONDS = 5.0
-_CATALOGUE_SECONDS = 15.0
 _RESTART_SECONDS = 1.0
 _LOOK_SECONDS = 1.0
+_STOP_SECONDS = 5.0
 LINK_VARIABLE = "OUTPOST_GATEWAY_WORKER_LINK"
 
 
@@ -131,6 +132,29 @@ class InProcessWorker:
         await self._worker.stop()
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerSeconds:
+    """How long a worker process may take for its answers; after that it counts as missing.
+
+    Attributes:
+        start: Until it serves. With a GPU it compiles kernels, and measures.
+        catalogue: Until a catalogue is in force. With a GPU it may register memory, compile and measure.
+        other: Until it tells its status, its metrics.
+    """
+
+    start: float = 30.0
+    catalogue: float = 15.0
+    other: float = 5.0
+
+    @classmethod
+    def of(cls, preprocessing: Literal["cpu", "cuda"]) -> "AnswerSeconds":
+        """Of workers that prepare frames so."""
+        return cls() if preprocessing == "cpu" else cls(start=180.0, catalogue=90.0)
+
+
+_USUAL = AnswerSeconds()
+
+
 class WorkerProcess:
     """A worker in a process of its own, started again when it dies.
 
@@ -142,6 +166,8 @@ class WorkerProcess:
         on_instance_lost: Told about dead instances.
         forget_regions: Has Triton forget the shared memory whose names begin like this, when a worker has died.
         memory_kills: To tell why a process was killed.
+        seconds: How long it may take for its answers.
+        command: What is started.
     """
 
     def __init__(
@@ -151,15 +177,21 @@ class WorkerProcess:
         on_instance_lost: Callable[[InstanceLost], None],
         forget_regions: Callable[[str], Awaitable[object]],
         memory_kills: MemoryKills,
+        *,
+        seconds: AnswerSeconds = _USUAL,
+        command: Sequence[str] = _WORKER,
     ) -> None:
         self._index = index
         self._settings = settings
         self._on_instance_lost = on_instance_lost
         self._forget_regions = forget_regions
         self._memory_kills = memory_kills
+        self._seconds = seconds
+        self._command = command
         self._catalogue = Catalogue()
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self._serves = False
         self._asked = itertools.count(1)
         self._answers: dict[int, asyncio.Future[dict[str, object]]] = {}
         self._watch: asyncio.Task[None] | None = None
@@ -167,22 +199,49 @@ class WorkerProcess:
         self._stopping = False
 
     async def start(self) -> None:
-        """Return when it serves."""
-        await self._spawn()
+        """Return when it serves.
+
+        Raises:
+            WorkerNotStarted: It says why, or does not answer.
+        """
+        try:
+            await self._spawn()
+        except (OSError, TimeoutError, WorkerNotStarted) as error:
+            await self._kill()
+            known = isinstance(error, WorkerNotStarted)
+            raise error if known else WorkerNotStarted(self._index, _reason(error)) from error
         self._watch = asyncio.create_task(self._keep_alive())
 
     async def _spawn(self) -> None:
         ours, theirs = socket.socketpair()
         environment = dict(os.environ) | {LINK_VARIABLE: str(theirs.fileno())}
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway", "worker", pass_fds=(theirs.fileno(),), env=environment
+            *self._command, pass_fds=(theirs.fileno(),), env=environment
         )
         theirs.close()
         reader, self._writer = await asyncio.open_connection(sock=ours, limit=_LINE_LIMIT_BYTES)
         self._reading = asyncio.create_task(self._read(reader))
         first = {"settings": self._settings.model_dump(mode="json"), "index": self._index}
-        await self._ask("start", first, timeout_seconds=30.0)
-        await self._ask("catalogue", {"catalogue": self._catalogue.model_dump(mode="json")})
+        started = await self._ask("start", first, self._seconds.start)
+        if started["problem"]:
+            raise WorkerNotStarted(self._index, str(started["problem"]))
+        self._serves = True
+        await self._ask_to_accept()
+
+    async def _ask_to_accept(self) -> dict[str, object]:
+        content: dict[str, object] = {"catalogue": self._catalogue.model_dump(mode="json")}
+        return await self._ask("catalogue", content, self._seconds.catalogue)
+
+    def _close_link(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._writer, self._serves = None, False
+
+    async def _kill(self) -> None:
+        self._close_link()
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
 
     async def _keep_alive(self) -> None:
         while self._process is not None:
@@ -197,9 +256,9 @@ class WorkerProcess:
             await asyncio.sleep(_RESTART_SECONDS)
             try:
                 await self._spawn()
-            except (OSError, TimeoutError, ConnectionError) as error:
-                _LOG.exception("a worker does not start", extra={"worker": self._index, "reason": str(error)})
-                self._process.kill()  # what is half started is ended, and started again
+            except (OSError, TimeoutError, WorkerNotStarted) as error:
+                _LOG.error("a worker does not start", extra={"worker": self._index, "reason": _reason(error)})
+                await self._kill()  # what is half started is ended, and started again
 
     async def _ended(self, process: asyncio.subprocess.Process) -> int:
         while True:
@@ -223,22 +282,22 @@ class WorkerProcess:
                 waiting = self._answers.pop(message["id"], None)
                 if waiting is not None and not waiting.done():
                     waiting.set_result(message)
-        self._writer = None
+        self._close_link()
         for waiting in self._answers.values():
             if not waiting.done():
                 waiting.set_exception(ConnectionError("the worker is gone"))
 
     async def _ask(
-        self, kind: str, content: dict[str, object], timeout_seconds: float = _ANSWER_SECONDS
+        self, kind: str, content: dict[str, object], timeout_seconds: float | None = None
     ) -> dict[str, object]:
-        if self._writer is None:
-            raise ConnectionError("the worker is not there")
+        if self._writer is None or not (self._serves or kind == "start"):
+            raise ConnectionError("the worker is being started")
         answer: asyncio.Future[dict[str, object]] = asyncio.get_running_loop().create_future()
         number = next(self._asked)
         self._answers[number] = answer
         self._writer.write(json.dumps({"kind": kind, "id": number, **content}).encode() + b"\n")
         try:
-            return await asyncio.wait_for(answer, timeout_seconds)
+            return await asyncio.wait_for(answer, timeout_seconds or self._seconds.other)
         finally:
             self._answers.pop(number, None)
 
@@ -250,7 +309,7 @@ class WorkerProcess:
         """
         self._catalogue = catalogue
         try:
-            answer = await self._ask("catalogue", {"catalogue": catalogue.model_dump(mode="json")}, _CATALOGUE_SECONDS)
+            answer = await self._ask_to_accept()
         except (ConnectionError, TimeoutError) as error:
             _LOG.warning("a worker missed a catalogue", extra={"worker": self._index, "reason": str(error)})
             return
@@ -278,9 +337,16 @@ class WorkerProcess:
             self._writer.close()
         if self._process is not None:
             try:
-                await asyncio.wait_for(self._process.wait(), self._settings.drain_seconds + 5.0)
+                await asyncio.wait_for(self._process.wait(), self._settings.drain_seconds + _STOP_SECONDS)
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
         if self._watch is not None:
             self._watch.cancel()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, WorkerNotStarted):
+        return str(error)
+    what = "it does not answer" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    return f"{what}; what it said itself stands above"

@@ -10,6 +10,7 @@ from gateway.errors import BackendError, DeviceLost
 from gateway.frame_memory import FrameMemory
 from gateway.frames.fallback_preparer import FallbackPreparer
 from gateway.frames.preparer import FramePreparer, HostPreparer
+from gateway.frames.preparer_speed import FRAME_WH, seconds_per_frame
 from gateway.frames.regions import DeviceMemoryMaker
 from gateway.metrics import ServingMetrics
 from gateway.preprocessing_choice import PreprocessingChoice, choose_preprocessing
@@ -53,11 +54,16 @@ class OpenedDevice(Protocol):
         ...
 
 
-DeviceOpener = Callable[[Settings, Executor, ServingMetrics], OpenedDevice]
+DeviceOpener = Callable[[Settings, Executor, Callable[[bool], None]], OpenedDevice]
 
 
-def open_device(settings: Settings, executor: Executor, metrics: ServingMetrics) -> OpenedDevice:
+def open_device(settings: Settings, executor: Executor, on_prepared: Callable[[bool], None]) -> OpenedDevice:
     """Open the GPU that the settings name.
+
+    Args:
+        settings: Of the gateway.
+        executor: Threads for what the CPU does.
+        on_prepared: Told of each frame whether the GPU has decoded it.
 
     Raises:
         DeviceMemoryFull, DeviceRefused, DeviceLost: It cannot be used.
@@ -70,12 +76,14 @@ def open_device(settings: Settings, executor: Executor, metrics: ServingMetrics)
         streams=settings.cuda_streams,
         batch=settings.cuda_batch,
         max_pixels=settings.max_pixels,
-        on_prepared=lambda by_device: metrics.device_frames.labels("gpu" if by_device else "cpu").inc(),
+        on_prepared=on_prepared,
     )
 
 
 class Preprocessing:
     """The chosen path; where that is the GPU, its parts, until it is lost.
+
+    Where the choice is left to the worker, it measures both paths and takes the quicker one.
 
     Args:
         settings: Of the gateway.
@@ -83,6 +91,7 @@ class Preprocessing:
         metrics: Told of the path.
         choose: Which path it is to be.
         open_device: Opens the GPU.
+        measure: Seconds for a frame on a path.
 
     Raises:
         PreprocessingImpossible: The GPU is asked for, and cannot be used.
@@ -96,31 +105,58 @@ class Preprocessing:
         *,
         choose: Callable[[Settings], PreprocessingChoice] = preprocessing_of,
         open_device: DeviceOpener = open_device,
+        measure: Callable[[FramePreparer], float] = seconds_per_frame,
     ) -> None:
         self._metrics = metrics
         self._open_device = open_device
+        self._measure = measure
+        self._counts = False
         self._when_lost: Callable[[str], None] = lambda _: None
         self.lost = False
         choice = choose(settings)
         self._device: OpenedDevice | None = None
-        if choice.path == "cuda":
-            self._device, choice = self._open(settings, executor)
         host = HostPreparer(executor, max_pixels=settings.max_pixels)
+        if choice.path == "cuda":
+            self._device, choice = self._open(settings, executor, host)
+        self._counts = True
         self.preparer: FramePreparer = host
         self.make_device_memory: DeviceMemoryMaker | None = None
+        self._fallback: FallbackPreparer | None = None
         if self._device is not None:
-            self.preparer = FallbackPreparer(self._device.preparer, host, self._lose)
+            self.preparer = self._fallback = FallbackPreparer(self._device.preparer, host, self._lose)
             self.make_device_memory = self._device.make_memory
         self._use(choice)
 
-    def _open(self, settings: Settings, executor: Executor) -> tuple[OpenedDevice | None, PreprocessingChoice]:
+    def _open(
+        self, settings: Settings, executor: Executor, host: HostPreparer
+    ) -> tuple[OpenedDevice | None, PreprocessingChoice]:
         try:
-            device = self._open_device(settings, executor, self._metrics)
-        except BackendError as error:
+            device = self._open_device(settings, executor, self._count)
+        except Exception as error:
             if settings.preprocess == "cuda":
-                raise PreprocessingImpossible(str(error)) from error
-            return None, PreprocessingChoice("cpu", f"no GPU is used: {error}")
-        return device, PreprocessingChoice("cuda", device.description)
+                raise PreprocessingImpossible(_said(error)) from error
+            return None, PreprocessingChoice("cpu", f"no GPU is used: {_said(error)}")
+        if settings.preprocess == "cuda":
+            return device, PreprocessingChoice("cuda", device.description)
+        choice = self._quicker(device, host)
+        if choice.path == "cpu":
+            device.close()
+        return (device if choice.path == "cuda" else None), choice
+
+    def _quicker(self, device: OpenedDevice, host: HostPreparer) -> PreprocessingChoice:
+        try:
+            gpu_ms, cpu_ms = (1e3 * self._measure(preparer) for preparer in (device.preparer, host))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the CPU prepares frames as well
+            return PreprocessingChoice("cpu", f"no GPU is used: its speed could not be measured: {_said(error)}")
+        width, height = FRAME_WH
+        times = f"{gpu_ms:.2f} ms for a JPEG of {width} x {height} at the start, the CPU {cpu_ms:.2f} ms"
+        if gpu_ms < cpu_ms:
+            return PreprocessingChoice("cuda", f"{device.description}; it took {times}")
+        return PreprocessingChoice("cpu", f"the GPU is no quicker: it took {times} ({device.description})")
+
+    def _count(self, by_device: bool) -> None:
+        if self._counts:
+            self._metrics.device_frames.labels("gpu" if by_device else "cpu").inc()
 
     def _use(self, choice: PreprocessingChoice) -> None:
         self.choice = choice
@@ -130,6 +166,11 @@ class Preprocessing:
     def when_lost(self, tell: Callable[[str], None]) -> None:
         """Who is told why, when the GPU is lost."""
         self._when_lost = tell
+
+    def lose(self, error: DeviceLost) -> None:
+        """The GPU did not work where something else than preparation used it."""
+        if self._fallback is not None:
+            self._fallback.lose(error.reason)
 
     def _lose(self, error: DeviceLost) -> None:
         _LOG.error("the GPU is lost, the CPU prepares frames from here on", extra={"reason": error.reason})
@@ -141,3 +182,7 @@ class Preprocessing:
         """End the GPU's threads, when no frame is in work."""
         if self._device is not None:
             self._device.close()
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, BackendError) else f"{type(error).__name__}: {error}"

@@ -5,8 +5,9 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -14,6 +15,7 @@ from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError, InstanceLost
 from gateway.json_log import log_as_json
 from gateway.settings import Settings
+from gateway.start_errors import StartError
 from gateway.workers.handle import status_of
 from gateway.workers.worker import Worker, worker_memory_prefix
 
@@ -34,12 +36,40 @@ async def serve_link(link: socket.socket) -> None:
     settings = Settings.model_validate(first["settings"])
     log_as_json(settings.log_level)
     registry = CollectorRegistry()
-    worker = _worker(settings, registry, tell)
-    await worker.start()
-    tell({"kind": "start", "id": first["id"]})
-    while line := await reader.readline():
-        await _obey(json.loads(line), worker, registry, tell)
+    problem = ""
+    try:
+        worker = _worker(settings, registry, tell)
+        await worker.start()
+    except StartError as error:
+        problem = str(error)
+    tell({"kind": "start", "id": first["id"], "problem": problem})
+    if problem:
+        await writer.drain()
+        return
+    await follow(reader, lambda message: _obey(message, worker, registry, tell))
     await worker.stop()
+
+
+async def follow(reader: asyncio.StreamReader, obey: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    """Obey each line until there are no more: catalogues one after the other, and questions also meanwhile.
+
+    Args:
+        reader: The supervisor's lines.
+        obey: Does what a message says.
+    """
+    in_turn = asyncio.Lock()
+
+    async def accept(message: dict[str, Any]) -> None:
+        async with in_turn:
+            await obey(message)
+
+    async with asyncio.TaskGroup() as catalogues:
+        while line := await reader.readline():
+            message = json.loads(line)
+            if message["kind"] == "catalogue":
+                catalogues.create_task(accept(message))
+            else:
+                await obey(message)
 
 
 def _worker(settings: Settings, registry: CollectorRegistry, tell: Callable[[dict[str, object]], None]) -> Worker:

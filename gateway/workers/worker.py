@@ -109,6 +109,7 @@ class Worker:
                 instance_lost=on_instance_lost,
                 retried=lambda build: self.metrics.retries.labels(build).inc(),
                 executed=self.metrics.count_execution,
+                device_lost=self.preprocessing.lose,
             ),
         )
         self._service = InferenceService(

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.errors import GatewayError, TritonCode, TritonRejected
+from gateway.errors import DeadlineExceeded, GatewayError, TritonCode, TritonRejected
 from gateway.frame_memory import FrameMemory
 from gateway.transport import Transport
 
@@ -18,7 +18,9 @@ class FakeRegionClient:
         self.events = events
         self.regions: dict[str, Transport] = {}
         self.refusals: dict[Transport, GatewayError] = {}
+        self.registers_unheard = False
         self.in_use = 0
+        self.failures: list[GatewayError] = []
         self.forgotten_requests = 0
         self.may_answer = asyncio.Event()
         self.may_answer.set()
@@ -31,9 +33,15 @@ class FakeRegionClient:
         if memory.transport in self.refusals:
             raise self.refusals[memory.transport]
         self.regions[str(memory.name)] = memory.transport
+        if self.registers_unheard:
+            raise DeadlineExceeded("infer")
 
     async def unregister(self, memory: FrameMemory) -> None:
-        """Refuse as often as ``in_use`` says."""
+        """Fail as ``failures`` say, then refuse as often as ``in_use`` says."""
+        await self.may_answer.wait()
+        if self.failures:
+            self.events.append("no answer")
+            raise self.failures.pop(0)
         if self.in_use:
             self.in_use -= 1
             self.events.append("in use")

@@ -1,5 +1,8 @@
 """A GPU whose memory is the machine's."""
 
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, Unpack
 
 import numpy as np
@@ -38,36 +41,44 @@ class FakeSharingDevice:
             raise self.error
         return bytes(64)
 
-    def free_unused(self) -> None:
+    @contextmanager
+    def freeing(self) -> Iterator[None]:
         self.events.append("freed")
         if self.error is not None:
             raise self.error
+        yield
 
 
 class FakeOutputReader:
     """Implements ``OutputReader``."""
 
     def __init__(self) -> None:
-        self.expected: list[RawOutput] = []
+        self.expected: Collection[RawOutput] = ()
+        self.threads: set[int] = set()
+        self.error: Exception | None = None
 
-    def expect(self, kind: RawOutput) -> None:
-        self.expected.append(kind)
+    def expect(self, kinds: Collection[RawOutput]) -> None:
+        self.expected = kinds
 
-    def output(self, values: NDArray[np.float32], kind: RawOutput) -> "FakeDeviceOutput":
-        return FakeDeviceOutput(values, kind)
+    def output(self, values: NDArray[np.uint8], begin: int, kind: RawOutput) -> "FakeDeviceOutput":
+        part = values[begin : begin + kind.size_bytes].view(np.float32).reshape(kind.shape)
+        return FakeDeviceOutput(self, part, kind)
 
 
 class FakeDeviceOutput:
-    """Implements ``DeviceOutput``."""
+    """Implements ``DeviceOutput``; notes in which threads outputs are read, and fails where the reader has an error."""
 
-    def __init__(self, values: NDArray[np.float32], kind: RawOutput) -> None:
+    def __init__(self, reader: FakeOutputReader, values: NDArray[np.float32], kind: RawOutput) -> None:
+        self.reader = reader
         self.values = values
         self.kind = kind
-        self.selected = 0
 
     def to_host(self) -> NDArray[np.float32]:
+        self.reader.threads.add(threading.get_ident())
+        if self.reader.error is not None:
+            raise self.reader.error
         return self.values.copy()
 
     def select(self, **options: Unpack[SelectionOptions]) -> NDArray[np.float32]:
-        self.selected += 1
+        self.to_host()
         return select_detections(candidates_of(self.values, self.kind.layout), **options)

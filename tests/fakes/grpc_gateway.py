@@ -54,7 +54,7 @@ async def running_grpc_gateway(
             StaticMemory(HostFrameMemory(None, 4, CARD.input.size_bytes)),
             backend,
             HostPreparer(threads, max_pixels=10_000_000),
-            events=FrameEvents(lambda _: None, lambda _: None, metrics.count_execution),
+            events=FrameEvents(lambda _: None, lambda _: None, metrics.count_execution, lambda _: None),
         )
         service = InferenceService(
             lambda: known,

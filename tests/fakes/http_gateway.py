@@ -67,6 +67,9 @@ class StaticMemory:
     async def register_again(self, memory: FrameMemory) -> None:
         """Nothing is ever lost."""
 
+    def leave(self, memory: FrameMemory) -> None:
+        """No output is ever written into a slot."""
+
 
 @dataclass
 class HttpGateway:
@@ -123,7 +126,12 @@ async def running_http_gateway(
             memory,
             backend,
             HostPreparer(threads, max_pixels=settings.max_pixels),
-            events=FrameEvents(lost.append, lambda build: metrics.retries.labels(build).inc(), metrics.count_execution),
+            events=FrameEvents(
+                lost.append,
+                lambda build: metrics.retries.labels(build).inc(),
+                metrics.count_execution,
+                lambda _: None,
+            ),
         )
         service = InferenceService(
             lambda: gateway.catalogue,

@@ -66,3 +66,12 @@ async def test_full_memory_is_no_lost_gpu() -> None:
         with pytest.raises(DeviceMemoryFull):
             await preparer.prepare(b"", SPEC, HostFrameMemory(None, 1, 64), 0)
     assert (device.frames, host.frames, lost) == (2, 0, [])
+
+
+async def test_the_error_is_not_kept_for_its_traceback_holds_memory() -> None:
+    device, _, lost, preparer = made()
+    device.trouble = DeviceLost("Xid 79")
+    with pytest.raises(DeviceLost):
+        await preparer.prepare(b"", SPEC, HostFrameMemory(None, 1, 64), 0)
+    assert lost[0].__traceback__ is None
+    assert not [kept for kept in vars(preparer).values() if isinstance(kept, BaseException)]

@@ -1,5 +1,6 @@
 """What Triton is asked for regions and for frames in them, seen by a server of its protocol."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from contracts.model_card import InputSpec, ModelCard, OutputSpec
 from gateway.cuda.device_frame_memory import DeviceFrameMemory
 from gateway.device_output import RawOutput, on_host
-from gateway.errors import InvalidModelOutput, RegionLost
+from gateway.errors import InvalidModelOutput, RegionLost, TritonRejected
 from gateway.triton.connection import TritonConnection
 from gateway.triton.frame_client import FrameClient
 from gateway.triton.region_register import RegionRegister
@@ -37,13 +38,18 @@ class RegionTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: igno
         self.regions: dict[str, Any] = {}
         self.asked: list[Any] = []
         self.output_shape = [1, *KIND.shape]
+        self.in_use = False
+        self.is_asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     async def CudaSharedMemoryRegister(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
         self.regions[request.name] = request
         return service_pb2.CudaSharedMemoryRegisterResponse()
 
     async def CudaSharedMemoryUnregister(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self.regions.pop(request.name, None)
+        if not self.in_use:  # else the real one also agrees, and closes the region later
+            self.regions.pop(request.name, None)
         return service_pb2.CudaSharedMemoryUnregisterResponse()
 
     async def CudaSharedMemoryStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -54,6 +60,8 @@ class RegionTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: igno
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.asked.append(request)
+        self.is_asked.set()
+        await self.may_answer.wait()
         region = request.inputs[0].parameters["shared_memory_region"].string_param
         if region not in self.regions:
             text = f"Unable to find shared memory region: '{region}'"
@@ -104,6 +112,27 @@ async def test_memory_of_a_gpu_is_registered_by_its_handle(scene: Scene) -> None
     assert scene.triton.regions == {}
 
 
+async def test_memory_of_a_gpu_that_requests_still_use_is_not_unregistered(scene: Scene) -> None:
+    await scene.client.register(scene.memory)
+    scene.triton.in_use = True
+    with pytest.raises(TritonRejected, match="open until its requests are done"):
+        await scene.client.unregister(scene.memory)
+    scene.triton.in_use = False
+    await scene.client.unregister(scene.memory)
+
+
+async def test_a_build_that_goes_while_its_frame_is_in_work(scene: Scene) -> None:
+    await scene.client.register(scene.memory)
+    scene.memory.expect_outputs({BUILD: KIND})
+    scene.triton.may_answer.clear()
+    asked = asyncio.create_task(scene.client.infer(BUILD, CARD, scene.memory, 1, 5.0))
+    await scene.triton.is_asked.wait()
+    scene.memory.expect_outputs({})
+    scene.client.forget()
+    scene.triton.may_answer.set()
+    np.testing.assert_array_equal(on_host(await asked), np.arange(120, dtype=np.float32).reshape(KIND.shape))
+
+
 async def test_an_output_is_written_into_the_slot_and_read_there(scene: Scene) -> None:
     await scene.client.register(scene.memory)
     scene.memory.expect_outputs({BUILD: KIND})
@@ -130,7 +159,7 @@ async def test_the_output_of_another_build_comes_in_the_answer(scene: Scene) -> 
 async def test_an_output_too_large_for_its_part_comes_in_the_answer(scene: Scene) -> None:
     await scene.client.register(scene.memory)
     scene.memory.expect_outputs({BUILD: RawOutput("yolov8", (6, 2000), 2)})
-    assert scene.memory.output_bytes_of(BUILD) == 0
+    assert scene.memory.raw_output(BUILD) is None
     assert isinstance(await scene.client.infer(BUILD, CARD, scene.memory, 0, 5.0), np.ndarray)
 
 

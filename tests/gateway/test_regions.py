@@ -1,74 +1,14 @@
 """The chain of transports, with a Triton and a GPU that do what a test says."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from contracts.model_card import InputSpec, ModelCard, OutputSpec
-from gateway.catalogue import Catalogue, LoadedBuild
-from gateway.cuda.device_frame_memory import DeviceFrameMemory
 from gateway.errors import DeviceRefused, TritonCode, TritonRejected, TritonUnavailable
-from gateway.frame_memory import SHARED_MEMORY_DIR, FrameMemory
-from gateway.frames.regions import FrameRegions
-from gateway.metrics import ServingMetrics
-from gateway.transport import Transport
-from tests.fakes.fake_region_client import FakeRegionClient
-from tests.fakes.fake_sharing_device import FakeOutputReader, FakeSharingDevice
-
-RAW = "raw-1.0.0_x86-cpu"
-SHAPE = (6, 2000)
-CUDA, SYSTEM, REQUEST = Transport.CUDA, Transport.SYSTEM, Transport.REQUEST
-
-
-def catalogue(generation: int = 1, *, side: int = 32, raw: bool = False) -> Catalogue:
-    card = ModelCard(
-        model="raw",
-        version="1.0.0",
-        hardware_class="x86-cpu",
-        labels=("a", "b"),
-        input=InputSpec(width=side, height=side),
-        output=OutputSpec(name="output0", decoder="yolov8"),
-    )
-    build = LoadedBuild(name=RAW, ready=True, card=card, raw_output_shape=SHAPE if raw else ())
-    return Catalogue(generation=generation, triton_up=True, builds={RAW: build})
-
-
-class Scene:
-    def __init__(self) -> None:
-        self.prefix = f"outpost_test_{uuid.uuid4().hex}_"
-        self.events: list[str] = []
-        self.client = FakeRegionClient(self.events)
-        self.device = FakeSharingDevice(self.events)
-        self.reader = FakeOutputReader()
-        self.registry = CollectorRegistry()
-        self.metrics = ServingMetrics(self.registry)
-        self.regions = self.make()
-
-    def make(self, *, with_device: bool = True, use_shared_memory: bool = True) -> FrameRegions:
-        return FrameRegions(
-            self.client,
-            self.prefix,
-            2,
-            use_shared_memory=use_shared_memory,
-            on_transport=self.metrics.use_transport,
-            make_device_memory=self.make_device_memory if with_device else None,
-        )
-
-    def make_device_memory(self, name: str, slots: int, slot_bytes: int, output_bytes: int) -> FrameMemory:
-        return DeviceFrameMemory(self.device, self.reader, name, slots, slot_bytes, output_bytes)
-
-    def files(self) -> int:
-        return len(list(SHARED_MEMORY_DIR.glob(f"{self.prefix}*")))
-
-    def gauge(self, transport: Transport) -> float | None:
-        return self.registry.get_sample_value("outpost_transport", {"transport": transport.value})
-
-    async def settle(self) -> None:
-        for _ in range(10):
-            await asyncio.sleep(0)
+from tests.gateway.region_scene import CUDA, RAW, REQUEST, SHAPE, SYSTEM, Scene, catalogue
 
 
 @pytest.fixture
@@ -163,57 +103,12 @@ async def test_a_hundred_starts_of_triton_leave_one_region(scene: Scene) -> None
     assert list(scene.client.regions) == [scene.regions.current.name]
 
 
-async def test_a_triton_that_is_away_costs_no_memory(scene: Scene) -> None:
-    scene.client.refusals[CUDA] = TritonUnavailable("restarting")
-    with pytest.raises(TritonUnavailable):
-        await scene.regions.refresh(catalogue())
-    assert scene.events == ["allocated", "freed"]
-    assert scene.regions.reasons == {}
-    scene.client.refusals.clear()
-    await scene.regions.refresh(catalogue())
-    assert scene.regions.current.transport == CUDA
-
-
 async def test_the_same_catalogue_changes_nothing(scene: Scene) -> None:
     await scene.regions.refresh(catalogue())
     first = scene.regions.current
     await scene.regions.refresh(catalogue())
     assert scene.regions.current is first
     assert scene.events == ["allocated"]
-
-
-async def test_old_memory_of_a_gpu_is_freed_after_its_last_frame_and_after_triton_let_go(scene: Scene) -> None:
-    await scene.regions.refresh(catalogue(side=32))
-    old = scene.regions.current
-    slot = old.acquire()
-    await scene.regions.refresh(catalogue(side=64))
-    await scene.settle()
-    assert scene.regions.current.slot_bytes > old.slot_bytes
-    assert scene.events == ["allocated", "allocated"]
-    assert len(scene.client.regions) == 2
-    old.release(slot)
-    await scene.settle()
-    assert scene.events == ["allocated", "allocated", "unregistered", "freed"]
-    assert list(scene.client.regions) == [scene.regions.current.name]
-
-
-async def test_a_region_that_triton_still_uses_is_asked_for_again_before_it_is_freed(scene: Scene) -> None:
-    await scene.regions.refresh(catalogue(side=32))
-    scene.client.in_use = 1
-    await scene.regions.refresh(catalogue(side=64))
-    await asyncio.gather(*scene.regions._ending)
-    assert scene.events == ["allocated", "allocated", "in use", "unregistered", "freed"]
-
-
-async def test_closing_does_not_wait_for_frames_that_never_come_back(scene: Scene) -> None:
-    await scene.regions.refresh(catalogue(side=32))
-    old = scene.regions.current
-    slot = old.acquire()
-    await scene.regions.refresh(catalogue(side=64))
-    await scene.regions.close()
-    assert scene.client.regions == {}
-    old.release(slot)
-    assert scene.events.count("freed") == scene.events.count("allocated") == 2
 
 
 async def test_frames_leave_a_lost_gpu_at_once_and_for_good(scene: Scene) -> None:
@@ -256,14 +151,44 @@ async def test_a_gpu_that_is_lost_while_its_memory_is_registered(scene: Scene) -
 
 async def test_raw_outputs_get_a_part_of_each_slot(scene: Scene) -> None:
     await scene.regions.refresh(catalogue())
-    assert scene.regions.current.output_bytes_of(RAW) == 0
+    assert scene.regions.current.raw_output(RAW) is None
     await scene.regions.refresh(catalogue(raw=True))
     memory = scene.regions.current
-    assert memory.output_bytes_of(RAW) == 4 * 6 * 2000 <= memory.output_bytes
+    kind = memory.raw_output(RAW)
+    assert kind is not None
+    assert kind.size_bytes == 4 * 6 * 2000 <= memory.output_bytes
     assert memory.output_offset(1) == memory.offset(1) + memory.slot_bytes
     assert [kind.shape for kind in scene.reader.expected] == [SHAPE]
     await scene.regions.refresh(catalogue(raw=True))
     assert scene.regions.current is memory
+
+
+async def test_a_build_that_is_gone_is_not_expected_any_more(scene: Scene) -> None:
+    await scene.regions.refresh(catalogue(raw=True))
+    await scene.regions.refresh(catalogue())
+    assert scene.regions.current.raw_output(RAW) is None
+    assert list(scene.reader.expected) == []
+
+
+class CountedThreads(ThreadPoolExecutor):
+    """Those that the event loop lends out."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.lent = 0
+
+    def submit(self, *arguments: Any, **options: Any) -> Any:
+        self.lent += 1
+        return super().submit(*arguments, **options)
+
+
+@pytest.mark.parametrize("with_device", [False, True])
+async def test_a_catalogue_takes_a_thread_only_where_outputs_lie_in_slots(scene: Scene, with_device: bool) -> None:
+    threads = CountedThreads()
+    asyncio.get_running_loop().set_default_executor(threads)
+    scene.regions = scene.make(with_device=with_device)
+    await scene.regions.refresh(catalogue(raw=True))
+    assert threads.lent == with_device
 
 
 async def test_a_region_that_another_frame_registered_again_is_fine(scene: Scene) -> None:

@@ -3,16 +3,22 @@
 import asyncio
 import os
 import signal
+import socket
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from gateway.catalogue import Catalogue
 from gateway.listeners import free_port
 from gateway.settings import Settings
+from gateway.start_errors import WorkerNotStarted
 from gateway.supervision.memory_kills import MemoryKills, for_lack_of_memory
-from gateway.workers.handle import WorkerProcess
+from gateway.workers.handle import AnswerSeconds, WorkerProcess
 from tests.gateway.test_memory_kills import LIMIT, Container
+
+FAKE = Path(__file__).parents[1] / "fakes" / "fake_link_worker.py"
 
 
 class Watched(MemoryKills):
@@ -38,16 +44,30 @@ def container(tmp_path: Path) -> WatchedContainer:
     return WatchedContainer(tmp_path)
 
 
-@pytest.fixture
-async def worker(container: WatchedContainer, tmp_path: Path) -> AsyncIterator[WorkerProcess]:
-    settings = Settings(
-        state_dir=tmp_path, triton=f"grpc://127.0.0.1:{free_port()}", http_port=free_port(), grpc_port=free_port()
+async def forget(_prefix: str) -> None:
+    pass
+
+
+def settings_for(state_dir: Path) -> Settings:
+    return Settings(
+        state_dir=state_dir, triton=f"grpc://127.0.0.1:{free_port()}", http_port=free_port(), grpc_port=free_port()
     )
 
-    async def forget(_prefix: str) -> None:
-        pass
 
-    made = WorkerProcess(0, settings, lambda _: None, forget, container.kills)
+def played(
+    tmp_path: Path, problem: str = "", slow: str = "", seconds: float = 0.0, other_seconds: float = 0.2
+) -> WorkerProcess:
+    """One whose process is a fake's."""
+    command = (sys.executable, str(FAKE), problem, slow, str(seconds))
+    limits = AnswerSeconds(start=30.0, catalogue=30.0, other=other_seconds)
+    return WorkerProcess(
+        0, settings_for(tmp_path), lambda _: None, forget, MemoryKills(), seconds=limits, command=command
+    )
+
+
+@pytest.fixture
+async def worker(container: WatchedContainer, tmp_path: Path) -> AsyncIterator[WorkerProcess]:
+    made = WorkerProcess(0, settings_for(tmp_path), lambda _: None, forget, container.kills)
     await made.start()
     yield made
     await made.stop()
@@ -87,3 +107,44 @@ async def test_a_kill_of_long_ago_is_not_blamed_for_a_worker(
         await asyncio.sleep(0.05)
     container.seconds = 11.0
     assert "reason" not in await killed_and_back(worker, victim, caplog)
+
+
+async def test_a_worker_that_takes_its_time_for_a_catalogue_is_not_taken_for_dead(tmp_path: Path) -> None:
+    worker = played(tmp_path, slow="catalogue", seconds=1.0)
+    await worker.start()
+    await worker.stop()
+
+
+async def test_nobody_waits_for_a_worker_that_is_still_being_started(tmp_path: Path) -> None:
+    worker = played(tmp_path, slow="start", seconds=1.0, other_seconds=30.0)
+    starting = asyncio.create_task(worker.start())
+    while worker._writer is None:  # noqa: ASYNC110 - only the link tells
+        await asyncio.sleep(0.005)
+    assert (await worker.status()).pid == 0
+    await worker.accept(Catalogue())
+    assert await worker.metrics_texts() == ()
+    assert not starting.done()
+    await starting
+    await worker.stop()
+
+
+def test_a_worker_with_a_gpu_gets_the_time_to_compile_and_measure() -> None:
+    host, device = AnswerSeconds.of("cpu"), AnswerSeconds.of("cuda")
+    assert device.start > host.start >= 30.0
+    assert device.catalogue > host.catalogue >= 15.0
+
+
+async def test_a_worker_that_cannot_start_says_why_and_is_ended(tmp_path: Path) -> None:
+    worker = played(tmp_path, problem="the GPU is busy; use another one")
+    with pytest.raises(WorkerNotStarted, match="worker 0 does not start: the GPU is busy; use another one"):
+        await worker.start()
+    assert worker._process is not None
+    assert worker._process.returncode is not None
+
+
+async def test_a_real_worker_tells_over_the_link_why_it_cannot_start(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    with socket.create_server(("127.0.0.1", settings.http_port)):
+        worker = WorkerProcess(0, settings, lambda _: None, forget, MemoryKills())
+        with pytest.raises(WorkerNotStarted, match=f"http_port 127.0.0.1:{settings.http_port} cannot be opened"):
+            await worker.start()

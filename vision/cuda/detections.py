@@ -24,6 +24,7 @@ _LAYOUTS: dict[HeadLayout, int] = {
     "yolov5": kernels.YOLOV5,
 }
 _NONE = np.iinfo(np.int32).max
+_NO_NOTES = np.array((0, _NONE, _NONE, _NONE), np.int32)
 
 
 class DeviceSelector:
@@ -54,6 +55,8 @@ class DeviceSelector:
         self._rows = cuda.device_array((top, 6), np.float32)
         self._overlaps = cuda.device_array((top, self._words), np.uint32)
         self._kept = cuda.device_array(top + 1, np.int32)
+        self._notes = cuda.device_array(len(_NO_NOTES), np.int32)
+        self._limits = cuda.device_array(labels, np.float32)
 
     def select(
         self,
@@ -69,7 +72,7 @@ class DeviceSelector:
 
         Args:
             output: float32 on the device, of the shape that was told.
-            thresholds: (C,), the least score of each class.
+            thresholds: (C,), the least score of each class that was told.
             iou_threshold: 0 to 1.
             class_agnostic: Let candidates suppress those of other classes too.
             max_detections: Keep at most this many, the best.
@@ -80,38 +83,38 @@ class DeviceSelector:
 
         Raises:
             InvalidModelOutput: A number that is not finite, or a class that ``thresholds`` does not have.
-            ValueError: An output of another shape.
+            ValueError: An output or thresholds of another shape.
         """
         if output.shape != self._shape:
             raise ValueError(f"the output is {output.shape}, and {self._shape} was told")
+        if thresholds.shape != self._limits.shape:
+            raise ValueError(f"there are {thresholds.size} thresholds, and {self._limits.size} classes were told")
         limits = thresholds.astype(np.float32, copy=False)
-        notes = cuda.to_device(np.array((0, _NONE, _NONE, _NONE), np.int32), stream=stream)
-        self._find_candidates(output, limits.min(), notes, stream)
-        self._suppress(limits, np.float32(iou_threshold), class_agnostic, max_detections, notes, stream)
+        self._limits.copy_to_device(limits, stream=stream)
+        self._notes.copy_to_device(_NO_NOTES, stream=stream)
+        self._find_candidates(output, limits.min(), stream)
+        self._suppress(np.float32(iou_threshold), class_agnostic, max_detections, stream)
         kept = self._kept.copy_to_host(stream=stream)
         rows: Rows = self._rows.copy_to_host(stream=stream)
-        found = notes.copy_to_host(stream=stream)
+        found = self._notes.copy_to_host(stream=stream)
         if stream:
             stream.synchronize()
         _check(found)
         chosen: Rows = rows[kept[1 : 1 + kept[0]]]
         return chosen
 
-    def _find_candidates(self, output: Any, lowest: np.float32, notes: Any, stream: Any) -> None:
+    def _find_candidates(self, output: Any, lowest: np.float32, stream: Any) -> None:
         grid = -(-self._scores.shape[0] // _THREADS), _THREADS, stream
-        kernels.score_anchors[grid](output, self._layout, self._labels, self._scores, self._classes, notes)
-        kernels.collect_best[grid](output, self._layout, lowest, self._scores, self._classes, self._rows, notes)
+        kernels.score_anchors[grid](output, self._layout, self._labels, self._scores, self._classes, self._notes)
+        kernels.collect_best[grid](output, self._layout, lowest, self._scores, self._classes, self._rows, self._notes)
 
-    def _suppress(
-        self, limits: Rows, iou_threshold: np.float32, class_agnostic: bool, most: int, notes: Any, stream: Any
-    ) -> None:
+    def _suppress(self, iou_threshold: np.float32, class_agnostic: bool, most: int, stream: Any) -> None:
         rows, words = self._rows, self._words
         blocks = (-(-rows.shape[0] // _THREADS), words)
         kernels.compare_candidates[blocks, (_THREADS, 1), stream](
-            rows, iou_threshold, class_agnostic, self._overlaps, notes
+            rows, iou_threshold, class_agnostic, self._overlaps, self._notes
         )
-        on_device = cuda.to_device(limits, stream=stream)
-        kernels.suppress_repeats[1, words, stream](rows, on_device, most, self._overlaps, self._kept, notes)
+        kernels.suppress_repeats[1, words, stream](rows, self._limits, most, self._overlaps, self._kept, self._notes)
 
 
 def _anchors(layout: HeadLayout, shape: tuple[int, ...], labels: int) -> int:

@@ -38,7 +38,7 @@ class SharingDevice:
 
     def __init__(self, device: CudaDevice) -> None:
         self.allocate = device.allocate
-        self.free_unused = device.free_unused
+        self.freeing = device.freeing
 
     def ipc_handle(self, values: Any) -> bytes:
         return bytes(64)
@@ -69,12 +69,28 @@ class TroubledDevice:
 
     Args:
         device: Does what is asked where there is no trouble.
+
+    Attributes:
+        trouble: Raised where memory is asked for, and at the end of a batch.
+        allocated: Bytes on the GPU, each time that they were asked for.
+        pinned: Bytes of the machine, each time that they were asked for.
+        freed: How often memory was given back.
+        streams: All of them.
     """
 
     def __init__(self, device: CudaDevice) -> None:
         self._device = device
         self.trouble: Exception | None = None
         self.allocated: list[int] = []
+        self.pinned: list[int] = []
+        self.freed = 0
+        self.streams: list[CountingStream] = []
+
+    @contextmanager
+    def freeing(self) -> Iterator[None]:
+        with self._device.freeing():
+            yield
+        self.freed += 1
 
     @contextmanager
     def in_use(self, doing: str, needed_bytes: int = 0) -> Iterator[None]:
@@ -90,10 +106,24 @@ class TroubledDevice:
         return self._device.allocate(size_bytes)
 
     def allocate_pinned(self, size_bytes: int) -> NDArray[np.uint8]:
+        self.pinned.append(size_bytes)
         return self._device.allocate_pinned(size_bytes)
 
     def create_stream(self) -> Any:
-        return self._device.create_stream()
+        self.streams.append(CountingStream(self._device.create_stream()))
+        return self.streams[-1]
+
+
+class CountingStream:
+    """A stream that knows how often it was waited for; only the simulator takes it for one."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.waits = 0
+
+    def synchronize(self) -> None:
+        self.waits += 1
+        self._stream.synchronize()
 
 
 @contextmanager
@@ -106,6 +136,7 @@ def preparer_on(
     decoder: DeviceDecoder | None = None,
     prepared: list[bool] | None = None,
     keep_bytes: int = BATCH_BYTES,
+    batch_seconds: float = 30.0,
     named: ProfilerRange = unseen_range,
     wrap: Callable[[Lane], Lane] = lambda lane: lane,
 ) -> Iterator[DevicePreparer]:
@@ -113,7 +144,9 @@ def preparer_on(
     reader = FrameReader(StagingMemory(pin), device_decodes=decoder is not None, max_pixels=MAX_PIXELS)
     told = [] if prepared is None else prepared
     with ThreadPoolExecutor(2) as executor:
-        preparer = DevicePreparer(lanes, reader, executor, batch=batch, on_prepared=told.append)
+        preparer = DevicePreparer(
+            lanes, reader, executor, batch=batch, batch_seconds=batch_seconds, on_prepared=told.append
+        )
         yield preparer
         preparer.close()
 

@@ -12,7 +12,7 @@ from contracts.model_card import InputSpec
 from gateway.cuda.device import CudaDevice
 from gateway.cuda.device_preparer import Lane
 from gateway.cuda.waiting_frame import WaitingFrame, take_batch
-from gateway.errors import DeviceLost, DeviceMemoryFull
+from gateway.errors import DeviceLost, DeviceMemoryFull, DeviceRefused
 from gateway.frame_memory import HostFrameMemory
 from tests.fakes.fake_jpeg_decoder import FakeJpegDecoder
 from tests.fakes.pictures import jpeg
@@ -228,6 +228,78 @@ async def test_trouble_with_the_gpu_is_the_frames_error_and_leaves_no_memory_out
         for _ in range(3):
             with pytest.raises(type(trouble)):
                 await preparer.prepare(png(30, 40), SPEC, memory, 0)
+        assert len(troubled.pinned) == 1  # each of them had the block of the one before
         troubled.trouble = None
         await preparer.prepare(png(31, 41), SPEC, memory, 1)
     assert_alike(content(memory, 1, SPEC), on_the_cpu(png(31, 41), SPEC)[0], SPEC)
+
+
+class Broken:
+    """Names steps, and breaks one of them."""
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        yield
+        if name == self.step:
+            raise KeyError(name)
+
+
+async def test_a_mistake_in_a_batch_is_an_error_of_the_gpu_and_its_stream_is_waited_for(device: CudaDevice) -> None:
+    troubled, broken = TroubledDevice(device), Broken("upload")
+    memory = HostFrameMemory(None, 1, SPEC.size_bytes)
+    with preparer_on(troubled, troubled.allocate_pinned, named=broken) as preparer:
+        for waits in (1, 2):
+            with pytest.raises(DeviceRefused, match="the GPU was to prepare frames: KeyError: 'upload'"):
+                await preparer.prepare(png(30, 40), SPEC, memory, 0)
+            assert troubled.streams[0].waits == waits  # the block may be given to another frame
+        broken.step = ""
+        await preparer.prepare(png(30, 40), SPEC, memory, 0)
+    assert len(troubled.pinned) == 1
+
+
+async def test_each_frame_of_a_failed_batch_has_an_error_of_its_own(device: CudaDevice) -> None:
+    memory, lanes, troubled = HostFrameMemory(None, 3, SPEC.size_bytes), list[GatedLane](), TroubledDevice(device)
+    with preparer_on(troubled, device.allocate_pinned, wrap=gates(lanes)) as preparer:
+        first = asyncio.create_task(preparer.prepare(png(30, 40), SPEC, memory, 0))
+        await entered(lanes[0])
+        others = [asyncio.create_task(preparer.prepare(png(30, 40), SPEC, memory, slot)) for slot in (1, 2)]
+        await until(lambda: len(preparer._waiting) == 2)
+        troubled.trouble = DeviceMemoryFull(10, 5)
+        lanes[0].open.set()
+        errors = await asyncio.gather(first, *others, return_exceptions=True)
+    assert [(type(error), str(error)) for error in errors] == [(DeviceMemoryFull, str(troubled.trouble))] * 3
+    assert len({id(error) for error in errors}) == 3
+
+
+async def test_a_caller_who_is_cancelled_twice_keeps_his_slot_all_the_same(device: CudaDevice) -> None:
+    memory, lanes = device_memory(device), list[GatedLane]()
+    with preparer_on(device, device.allocate_pinned, wrap=gates(lanes)) as preparer:
+        in_work = asyncio.create_task(preparer.prepare(png(30, 40), SPEC, memory, 0))
+        await entered(lanes[0])
+        for _ in range(2):
+            in_work.cancel()
+            await asyncio.sleep(0.01)
+            assert not in_work.done()
+        lanes[0].open.set()
+        await asyncio.wait([in_work])
+    assert in_work.cancelled()
+
+
+async def test_a_batch_that_does_not_end_is_a_lost_gpu_for_all_frames_but_its_own(device: CudaDevice) -> None:
+    memory, lanes = device_memory(device), list[GatedLane]()
+    with preparer_on(device, device.allocate_pinned, wrap=gates(lanes), batch_seconds=0.2) as preparer:
+        stuck = asyncio.create_task(preparer.prepare(png(30, 40), SPEC, memory, 0))
+        await entered(lanes[0])
+        behind = asyncio.create_task(preparer.prepare(png(30, 40), SPEC, memory, 1))
+        with pytest.raises(DeviceLost, match=r"a batch of 1 frames was not done after 0\.2 s; .* restart the gateway"):
+            await behind
+        with pytest.raises(DeviceLost, match="was not done"):
+            await preparer.prepare(png(30, 40), SPEC, memory, 2)
+        assert preparer.is_stuck
+        assert not stuck.done()  # the GPU may write to its slot
+        lanes[0].open.set()
+        await stuck
+    assert lanes[0].batches == [[0]]

@@ -2,13 +2,16 @@
 
 import os
 from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
+from numba import cuda
 from numba.cuda.cudadrv.driver import CudaAPIError
 
 from gateway.cuda.device import CudaDevice
 from gateway.cuda.device_errors import device_error
+from gateway.cuda.staging_memory import StagingMemory
 from gateway.errors import BackendError, DeviceLost, DeviceMemoryFull, DeviceRefused
 from tests.vision.cuda.conftest import HAS_GPU
 
@@ -77,6 +80,49 @@ def test_what_the_driver_says_becomes_an_error_of_the_gateway(
     assert caught.value.__cause__ is said
 
 
+def of_library(module: str, name: str, words: str) -> Exception:
+    """An error as a library raises it, which may not be installed here."""
+    return cast("Exception", type(name, (Exception,), {"__module__": module})(words))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (("cuda.core._utils.cuda_utils", "CUDAError", "CUDA_ERROR_LAUNCH_FAILED: a failure"), DeviceLost, "LAUNCH"),
+        (("cuda.core.cu13._utils.cuda_utils", "CUDAError", "CUDA_ERROR_OUT_OF_MEMORY"), DeviceMemoryFull, "5242880"),
+        (("cuda.core._utils.cuda_utils", "NVRTCError", "no compiler"), DeviceRefused, "NVRTCError: no compiler"),
+        (("numba.cuda.cudadrv.error", "CudaSupportError", "no libcuda"), DeviceRefused, "no libcuda"),
+        (("numba.cuda.cudadrv.driver", "CudaAPIError", "[719] CUDA_ERROR_LAUNCH_FAILED"), DeviceLost, "LAUNCH"),
+    ],
+)
+def test_what_launches_and_libraries_raise_becomes_one_too(
+    device: CudaDevice, error: tuple[str, str, str], kind: type[BackendError], said: str
+) -> None:
+    with pytest.raises(kind, match=said), device.in_use("prepare frames", 5 * 2**20):
+        raise of_library(*error)
+
+
+def test_what_a_compiler_says_becomes_one_line(device: CudaDevice) -> None:
+    said = "No implementation of function\n" + 100 * "  candidate: operator.add\n"
+    with pytest.raises(DeviceRefused) as caught, device.in_use("prepare frames"):
+        raise of_library("numba.cuda.core.errors", "TypingError", said)
+    assert caught.value.reason.startswith("TypingError: No implementation of function candidate:")
+    assert len(caught.value.reason) <= 520
+
+
+def test_an_error_of_others_stays_what_it_is(device: CudaDevice) -> None:
+    with pytest.raises(KeyError), device.in_use("prepare frames"):
+        raise KeyError
+
+
+def test_freeing_may_be_nested_and_leaves_the_device_usable(device: CudaDevice) -> None:
+    values = [device.allocate(1000)]
+    with device.freeing():
+        values.clear()
+        device.free_unused()
+    assert device.allocate(10).shape == (10,)
+
+
 def test_the_errors_have_the_facts() -> None:
     full = device_error("CUDA_ERROR_OUT_OF_MEMORY", "allocate memory", 5000, lambda: 7)
     assert isinstance(full, DeviceMemoryFull)
@@ -104,3 +150,33 @@ def test_a_gpu_has_a_handle_of_64_bytes_and_takes_memory_back(device: CudaDevice
     device.free_unused()
     after, _ = device.memory_bytes()
     assert before - after < 2**26
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not HAS_GPU, reason="no NVIDIA GPU here")
+def test_a_launch_that_the_driver_refuses_is_an_error_of_the_gateway(device: CudaDevice) -> None:
+    @cuda.jit
+    def nothing(values):  # type: ignore[no-untyped-def]
+        values[0] = 1
+
+    with pytest.raises(BackendError), device.in_use("launch"):
+        nothing[1, 4096](device.allocate(10))  # no GPU has blocks of so many threads
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not HAS_GPU, reason="no NVIDIA GPU here")
+def test_more_memory_than_there_is_is_said_with_what_is_free(device: CudaDevice) -> None:
+    with pytest.raises(DeviceMemoryFull) as caught:
+        device.allocate(2**46)
+    assert caught.value.free_bytes > 0
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not HAS_GPU, reason="no NVIDIA GPU here")
+def test_pinned_memory_of_changing_sizes_is_unpinned_at_once(device: CudaDevice) -> None:
+    staging = StagingMemory(device.allocate_pinned, freeing=device.freeing, most_bytes=2**26)
+    for number in range(40):
+        staging.give_back(staging.take(2 ** (25 + number % 2)))
+        assert staging.pinned_bytes <= 2**26
+        with device.in_use("look"):
+            assert not len(cuda.current_context().memory_manager.deallocations)

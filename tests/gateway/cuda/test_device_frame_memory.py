@@ -73,7 +73,7 @@ def test_an_output_part_is_read_as_the_model_wrote_it(device: CudaDevice) -> Non
     with device.in_use("test"):
         begin = memory.output_offset(1)
         memory.values[begin : begin + values.nbytes] = values.view(np.uint8)
-    np.testing.assert_array_equal(on_host(memory.output("raw", 1, KIND.shape)), values.reshape(KIND.shape))
+    np.testing.assert_array_equal(on_host(memory.output(KIND, 1)), values.reshape(KIND.shape))
 
 
 def test_what_is_shared_holds_nothing_else(device: CudaDevice) -> None:

@@ -19,7 +19,9 @@ async def test_prepares_frames_and_says_what_it_is() -> None:
     with ThreadPoolExecutor(1) as executor:
         path = DevicePath(0, executor, streams=2, batch=3, max_pixels=10_000, on_prepared=prepared.append)
         await path.preparer.prepare(png(30, 40), SPEC, memory, 0)
+        assert path._staging.pinned_bytes > 0
         path.close()
+    assert path._staging.pinned_bytes == 0
     assert_alike(content(memory, 0, SPEC), on_the_cpu(png(30, 40), SPEC)[0], SPEC)
     assert prepared == [False]
     assert "compute capability" in path.description

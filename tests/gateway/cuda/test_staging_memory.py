@@ -1,5 +1,9 @@
 """Pinned memory is used again, bounded, and never the reason that a frame fails."""
 
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 
@@ -51,6 +55,24 @@ def test_blocks_of_another_size_make_room() -> None:
         staging.give_back(block)
     staging.take(200_000)
     assert machine.asked == [65_536] * 4 + [262_144]
+    assert staging.pinned_bytes == 262_144
+
+
+def test_blocks_that_make_room_are_given_back_at_once() -> None:
+    machine, left, alive = Machine(), list[int](), list[weakref.ref[Block]]()
+
+    @contextmanager
+    def freeing() -> Iterator[None]:
+        yield
+        left.append(sum(each() is not None for each in alive))
+
+    staging = StagingMemory(machine.pin, freeing=freeing, most_bytes=262_144)
+    blocks = [staging.take(65_536) for _ in range(4)]
+    alive += [weakref.ref(block) for block in blocks]
+    while blocks:
+        staging.give_back(blocks.pop())
+    staging.take(200_000)
+    assert left == [0]
     assert staging.pinned_bytes == 262_144
 
 

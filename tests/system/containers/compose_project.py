@@ -37,6 +37,7 @@ class ComposeProject:
         override: Compose YAML that is laid over the shipped file; without one, the shipped file is used as it is.
         variables: Environment variables of Compose.
         shipped: The file; without one, that of the edge.
+        laid_over: Another shipped file, which is laid over it.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class ComposeProject:
         variables: dict[str, str],
         override: str = "",
         shipped: str = "",
+        laid_over: str = "",
     ) -> None:
         self.engine = engine
         self.name = f"outpost-test-{secrets.token_hex(3)}"
@@ -53,8 +55,10 @@ class ComposeProject:
         self.variables = {f"OUTPOST_{name.upper()}_PORT": str(port) for name, port in self.ports.items()}
         self.variables |= {"OUTPOST_REGISTRY": REGISTRY} | variables
         self._files: list[str] = []
-        if override or shipped:
+        if override or shipped or laid_over:
             self._files = ["--file", shipped or "compose/edge.yaml", "--project-directory", "."]
+        if laid_over:
+            self._files += ["--file", laid_over]
         if override:
             file = folder / f"{self.name}.yaml"
             file.write_text(override)

@@ -153,30 +153,6 @@ def test_every_image_of_ours_is_built_in_its_own_profile(
     assert {service["build"]["context"] for service in services if "build" in service} == {str(REPOSITORY)}
 
 
-def test_triton_and_gateway_share_process_numbers_where_cuda_ipc_needs_it(
-    engine: docker.DockerClient, tmp_path: Path
-) -> None:
-    project = ComposeProject(engine, tmp_path, {"COMPOSE_PROFILES": "gpu"})
-    services = json.loads(project.compose("config", "--format", "json").stdout)["services"]
-    shared = {name: service["pid"] for name, service in services.items() if "pid" in service}
-    assert shared == {"triton-gpu": "service:processes-gpu", "gateway-gpu": "service:processes-gpu"}
-    owner = services["processes-gpu"]
-    assert owner["init"] is True  # it ends what the others leave over
-    assert (services["triton-gpu"]["init"], services["gateway-gpu"]["init"]) == (False, False)
-    assert owner["image"] == services["triton-gpu"]["image"]  # with another gateway it stays, and so does Triton
-    assert (owner["network_mode"], owner["restart"], owner.get("deploy")) == ("none", "unless-stopped", None)
-
-
-@pytest.mark.parametrize("profile", ["cpu", "jetson"])
-def test_elsewhere_containers_keep_their_process_numbers(
-    engine: docker.DockerClient, tmp_path: Path, profile: str
-) -> None:
-    project = ComposeProject(engine, tmp_path, {"COMPOSE_PROFILES": profile})
-    services = json.loads(project.compose("config", "--format", "json").stdout)["services"]
-    assert not [name for name, service in services.items() if "pid" in service]
-    assert not any(name.startswith("processes") for name in services)
-
-
 def test_the_images_of_others_may_be_pinned_by_digest(engine: docker.DockerClient, tmp_path: Path) -> None:
     digest = f"sha256:{'5eed' * 16}"
     pinned = {

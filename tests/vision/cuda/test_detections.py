@@ -1,10 +1,13 @@
 """Selection on the device against `vision.heads` with `vision.nms`: the same rows."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numba import cuda
 from numpy.typing import NDArray
 
+from tests.vision.cuda.conftest import HAS_GPU
 from vision.cuda.detections import DeviceSelector, HeadLayout
 from vision.errors import InvalidModelOutput
 from vision.heads import decode_yolov5, decode_yolov8
@@ -66,20 +69,47 @@ def test_equals_the_cpu_path(layout: HeadLayout, class_agnostic: bool, most: int
     np.testing.assert_array_equal(found, expected)
 
 
+def selected(selector: DeviceSelector, output: Any, thresholds: Rows = THRESHOLDS) -> Rows:
+    return selector.select(output, thresholds=thresholds, iou_threshold=0.45, class_agnostic=False, max_detections=20)
+
+
 def test_one_selector_is_used_again() -> None:
     selector = DeviceSelector("yolov8", (4 + LABELS, ANCHORS), LABELS, top=TOP)
-    found = [
-        selector.select(
-            cuda.to_device(head("yolov8", seed)),
-            thresholds=THRESHOLDS,
-            iou_threshold=0.45,
-            class_agnostic=False,
-            max_detections=20,
-        )
-        for seed in (3, 4, 3)
-    ]
+    found = [selected(selector, cuda.to_device(head("yolov8", seed))) for seed in (3, 4, 3)]
     np.testing.assert_array_equal(found[0], found[2])
     assert not np.array_equal(found[0], found[1])
+
+
+def test_what_was_wrong_with_one_output_is_not_said_of_the_next() -> None:
+    selector = DeviceSelector("yolov8", (4 + LABELS, ANCHORS), LABELS, top=TOP)
+    good, bad = head("yolov8", 6), head("yolov8", 6)
+    bad[5, 11] = np.nan
+    expected = selected(selector, cuda.to_device(good))
+    with pytest.raises(InvalidModelOutput, match="anchor 11"):
+        selected(selector, cuda.to_device(bad))
+    nothing = np.full(LABELS, 0.99, np.float32)
+    assert len(selected(selector, cuda.to_device(good), nothing)) == 0
+    again = selected(selector, cuda.to_device(good))
+    np.testing.assert_array_equal(again, expected)
+
+
+def test_thresholds_of_other_classes_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 thresholds, and 3 classes were told"):
+        on_the_device("yolov8", head("yolov8", 5), thresholds=THRESHOLDS[:2])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not HAS_GPU, reason="no NVIDIA GPU here")
+def test_a_selection_allocates_nothing_on_the_gpu() -> None:
+    selector = DeviceSelector("yolov8", (4 + LABELS, ANCHORS), LABELS, top=TOP)
+    output = cuda.to_device(head("yolov8", 3))
+    selected(selector, output)
+    deallocations = cuda.current_context().memory_manager.deallocations
+    with cuda.defer_cleanup():
+        before = len(deallocations)
+        for _ in range(5):
+            selected(selector, output)
+        assert len(deallocations) == before
 
 
 def test_nothing_is_sure_enough() -> None:
@@ -128,10 +158,4 @@ def test_more_candidates_than_can_be_compared_are_refused() -> None:
 def test_an_output_of_another_shape_is_refused() -> None:
     selector = DeviceSelector("yolov8", (4 + LABELS, ANCHORS), LABELS)
     with pytest.raises(ValueError, match="was told"):
-        selector.select(
-            cuda.to_device(head("yolov5", 0)),
-            thresholds=THRESHOLDS,
-            iou_threshold=0.45,
-            class_agnostic=False,
-            max_detections=20,
-        )
+        selected(selector, cuda.to_device(head("yolov5", 0)))

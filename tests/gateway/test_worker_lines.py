@@ -1,0 +1,28 @@
+"""A worker's process follows its supervisor's lines."""
+
+import asyncio
+import json
+from typing import Any
+
+from gateway.workers.process_main import follow
+
+
+async def test_questions_are_answered_while_a_catalogue_takes_its_time_and_catalogues_keep_their_order() -> None:
+    reader, may_end, done, asked = asyncio.StreamReader(), asyncio.Event(), list[int](), asyncio.Event()
+
+    async def obey(message: dict[str, Any]) -> None:
+        if message["kind"] == "catalogue" and message["id"] == 1:
+            await may_end.wait()
+        done.append(message["id"])
+        if message["kind"] == "status":
+            asked.set()
+
+    for number, kind in enumerate(["catalogue", "catalogue", "status"], start=1):
+        reader.feed_data(json.dumps({"kind": kind, "id": number}).encode() + b"\n")
+    following = asyncio.create_task(follow(reader, obey))
+    await asyncio.wait_for(asked.wait(), 10)
+    assert done == [3]
+    may_end.set()
+    reader.feed_eof()
+    await following
+    assert done == [3, 1, 2]
