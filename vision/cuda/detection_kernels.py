@@ -87,7 +87,7 @@ def _repeats(box, other, iou_threshold):
     width = min(box[2], other[2]) - max(box[0], other[0])
     height = min(box[3], other[3]) - max(box[1], other[1])
     overlap = width * height
-    return width > 0 and overlap > (_area(box) + _area(other) - overlap) * iou_threshold
+    return width > np.float32(0) and overlap > (_area(box) + _area(other) - overlap) * iou_threshold
 
 
 @cuda.jit

@@ -109,8 +109,8 @@ def plan_frame(source: SourceFrame, layout: InputLayout, target_offset: int) -> 
     """
     content_wh = content_wh_for(source.frame_wh, layout.wh, layout.mode)
     displayed_wh = source.stored_wh[::-1] if source.orientation >= 5 else source.stored_wh
-    reduction = reduction_for(displayed_wh, content_wh)
-    reduced_wh = (-(-displayed_wh[0] // reduction), -(-displayed_wh[1] // reduction))
+    reduction = _reduction_left(source.frame_wh, displayed_wh, content_wh)
+    reduced_wh = _reduced(displayed_wh, reduction)
     cut = _centred_cut(reduced_wh, layout.wh) if layout.mode == "crop" else (0, 0, *reduced_wh)
     width, height = (min(limit, size) for limit, size in zip(layout.wh, content_wh, strict=True))
     plan = FramePlan(
@@ -130,6 +130,18 @@ def plan_frame(source: SourceFrame, layout: InputLayout, target_offset: int) -> 
         int(layout.planar),
     )
     return plan, placement_for(source.frame_wh, layout.wh, content_wh)
+
+
+def _reduction_left(frame_wh: tuple[int, int], displayed_wh: tuple[int, int], content_wh: tuple[int, int]) -> int:
+    """Of the frame's whole reduction what the decoder has not done; judged by the frame, as in `vision.decode`."""
+    whole, done = reduction_for(frame_wh, content_wh), 1
+    while done < whole and _reduced(frame_wh, done) != displayed_wh:
+        done *= 2
+    return whole // done
+
+
+def _reduced(wh: tuple[int, int], reduction: int) -> tuple[int, int]:
+    return -(-wh[0] // reduction), -(-wh[1] // reduction)
 
 
 def plan_table(plans: list[FramePlan]) -> NDArray[np.int64]:

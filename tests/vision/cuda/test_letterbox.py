@@ -8,8 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.vision.cuda.launches import Tensor, place
-from vision.cuda.frame_plan import IDENTITY, InputLayout
-from vision.letterbox import FitMode, Placement
+from vision.cuda.frame_plan import IDENTITY, InputLayout, SourceFrame, plan_frame
+from vision.decode import reduction_for
+from vision.letterbox import FitMode, Placement, content_wh_for
 from vision.prepare import prepare_frame
 
 Pixels = NDArray[np.uint8]
@@ -52,6 +53,17 @@ def test_stored_pixels_are_turned_as_the_cpu_path_turns_them(
     pixels = scene(97, 61)
     (found,) = place([(pixels, orientation)], [LAYOUT])
     assert_equal(found, on_the_cpu(oriented(encode(pixels, "png"), orientation), LAYOUT))
+
+
+@pytest.mark.parametrize("frame_wh", [(95, 71), (97, 73), (191, 145)])
+def test_a_frame_that_the_decoder_has_reduced_is_not_reduced_further(frame_wh: tuple[int, int]) -> None:
+    """48 of 95 pixels could be halved again, and the CPU path, which looks at 95, does not."""
+    reduction = reduction_for(frame_wh, content_wh_for(frame_wh, LAYOUT.wh, "letterbox"))
+    whole, _ = plan_frame(SourceFrame(0, frame_wh, 1, frame_wh), LAYOUT, 0)
+    reduced_wh = (-(-frame_wh[0] // reduction), -(-frame_wh[1] // reduction))
+    reduced, _ = plan_frame(SourceFrame(0, reduced_wh, 1, frame_wh), LAYOUT, 0)
+    assert (whole.reduction, reduced.reduction) == (reduction, 1)
+    assert reduction > 1
 
 
 def test_several_frames_of_other_sizes_go_into_their_own_inputs_in_one_launch(scene: Draw, encode: Encode) -> None:
