@@ -10,11 +10,12 @@ import json
 import os
 import random
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.endurance_report import report
@@ -73,7 +74,19 @@ def _run_tests(sizes: str, paths: Sequence[str], file: Path) -> int:
         str(file),
         *paths,
     ]
-    return subprocess.run(command, cwd=REPOSITORY, env={**os.environ, VARIABLE: sizes}, check=False).returncode
+    return _run_to_its_end(command, {**os.environ, VARIABLE: sizes})
+
+
+def _run_to_its_end(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Tests that are interrupted get the time to put away what they have started: containers, processes."""
+    # in a session of its own, so that it is interrupted once, whether by a terminal or by a signal to this process
+    process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, start_new_session=True)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        raise
 
 
 def _machine() -> dict[str, str]:

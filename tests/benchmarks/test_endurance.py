@@ -1,13 +1,17 @@
 """The page of `make soak`: from literal measurements, and from a run of pytest."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.endurance import main
+from benchmarks.endurance import REPOSITORY, main
 from benchmarks.endurance_report import report
+from tests.system.gateway_process import wait_for
 
 MIB = 2**20
 KILLS = {
@@ -121,3 +125,32 @@ def test_sizes_that_are_none_are_refused_before_anything_runs(
 def test_a_run_that_leaves_no_report_writes_nothing(tmp_path: Path) -> None:
     assert main(["--output", str(tmp_path / "results"), "--", "--no-such-option"]) != 0
     assert not (tmp_path / "results").exists()
+
+
+LONG_TEST = """
+import pathlib, pytest, time
+
+@pytest.fixture
+def started():
+    here = pathlib.Path(__file__).parent
+    here.joinpath("started").touch()
+    yield
+    time.sleep(1)
+    here.joinpath("put away").touch()
+
+@pytest.mark.soak
+def test_goes_on(started):
+    time.sleep(60)
+"""
+
+
+def test_an_interrupted_run_puts_away_what_it_has_started(tmp_path: Path) -> None:
+    (tmp_path / "test_long.py").write_text(LONG_TEST)
+    output = tmp_path / "results"
+    command = [sys.executable, "-m", "benchmarks.endurance", "--output", str(output), str(tmp_path / "test_long.py")]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        wait_for((tmp_path / "started").exists, 60, lambda: f"pytest does not start: {run.poll()}")
+        run.send_signal(signal.SIGINT)
+        assert run.wait(30) != 0
+    assert (tmp_path / "put away").exists()
+    assert not output.exists()
