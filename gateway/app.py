@@ -51,16 +51,10 @@ def with_ports_chosen(settings: Settings) -> Settings:
     Raises:
         PortTaken: A port that was named is in use.
     """
-    names = ["http_port", "grpc_port", "metrics_port", "admin_port"]
-    if settings.embedded:
-        names += ["triton_http_port", "triton_grpc_port", "triton_metrics_port"]
-    hosts = {"http_port": settings.host, "grpc_port": settings.host, "metrics_port": settings.metrics_host}
-    hosts |= dict.fromkeys(("triton_http_port", "triton_grpc_port"), settings.triton_host)
-    hosts["triton_metrics_port"] = settings.triton_metrics_address
     chosen = {}
-    for name in names:
+    for name, address in settings.port_addresses.items():
         port = getattr(settings, name)
-        require_free(name, hosts.get(name, "127.0.0.1"), port)
+        require_free(name, address, port)
         chosen[name] = port or free_port()
     return settings.model_copy(update=chosen)
 

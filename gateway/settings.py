@@ -16,6 +16,7 @@ def _is_triton_target(text: str) -> str:
 
 
 _CLASS = r"[a-z0-9][a-z0-9-]*"
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - asked instead, not listened at
 
 
 class Settings(BaseSettings):
@@ -135,6 +136,26 @@ class Settings(BaseSettings):
         return self.triton_metrics_host or self.triton_host
 
     @property
+    def own_triton_host(self) -> str:
+        """Where a Triton that is started here is asked: ``triton_host``, or loopback where that is every address."""
+        return _LOOPBACK.get(self.triton_host, self.triton_host)
+
+    @property
+    def own_triton_http_url(self) -> str:
+        """Of the HTTP endpoint of a Triton that is started here."""
+        return f"http://{_address(self.own_triton_host, self.triton_http_port)}"
+
+    @property
+    def port_addresses(self) -> dict[str, str]:
+        """Where each port is opened, by the name of its setting."""
+        addresses = {"http_port": self.host, "grpc_port": self.host, "metrics_port": self.metrics_host}
+        addresses["admin_port"] = "127.0.0.1"
+        if self.embedded:
+            addresses |= dict.fromkeys(("triton_http_port", "triton_grpc_port"), self.triton_host)
+            addresses["triton_metrics_port"] = self.triton_metrics_address
+        return addresses
+
+    @property
     def bodies_limit_bytes(self) -> int:
         """``max_bodies_bytes``, or its default; the largest request always fits."""
         return max(self.max_bodies_bytes or 4 * self.max_request_bytes, self.max_request_bytes)
@@ -148,5 +169,9 @@ class Settings(BaseSettings):
     def triton_address(self) -> str:
         """``host:port`` of Triton's gRPC endpoint."""
         if self.embedded:
-            return f"127.0.0.1:{self.triton_grpc_port}"
+            return _address(self.own_triton_host, self.triton_grpc_port)
         return self.triton.removeprefix("grpc://")
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -127,10 +127,10 @@ def _preprocessing(settings: Settings) -> str:
 
 def _ports(settings: Settings) -> dict[str, str]:
     answers = {}
-    for name in ("http_port", "grpc_port", "metrics_port", "admin_port", "triton_grpc_port"):
+    for name, address in settings.port_addresses.items():
         port = getattr(settings, name)
         try:
-            require_free(name, settings.host if name in ("http_port", "grpc_port") else "127.0.0.1", port)
+            require_free(name, address, port)
         except StartError as error:
             answers[name] = f"problem: {error}"
         else:

@@ -32,7 +32,6 @@ from gateway.supervision.state_folder import StateFolder
 _LOG = logging.getLogger(__name__)
 _EXIT_SECONDS = 8.0
 _LOOK_SECONDS = 1.0
-_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened at
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -114,19 +113,15 @@ def _needed_bytes(settings: Settings, state: StateFolder) -> int:
     )
 
 
-def _host(settings: Settings) -> str:
-    return "127.0.0.1" if settings.triton_host in _EVERY_ADDRESS else settings.triton_host
-
-
 async def _end_when_it_hangs(settings: Settings, triton: EmbeddedTriton) -> None:
-    watch = LivenessWatch(partial(answers, _host(settings), settings.triton_http_port))
+    watch = LivenessWatch(partial(answers, settings.own_triton_host, settings.triton_http_port))
     seconds = await watch.wait_until_hanging()
     _LOG.error("Triton is ended, since it does not answer", extra={"seconds": round(seconds, 1), "pid": triton.pid})
     await triton.kill()
 
 
 async def _end_what_was_replaced(settings: Settings, triton: EmbeddedTriton, memory_kills: MemoryKills) -> None:
-    generation = partial(serving_generation, f"http://{_host(settings)}:{settings.triton_http_port}")
+    generation = partial(serving_generation, settings.own_triton_http_url)
     replaced = ReplacedInstances(triton.stubs, generation, _end, why_dead=memory_kills.reason)
     while True:
         await asyncio.sleep(_LOOK_SECONDS)

@@ -1,5 +1,6 @@
 """``check`` on a machine where no gateway runs."""
 
+import socket
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from gateway.listeners import free_port
 from gateway.settings import Settings
 from gateway.workers.handle import WorkerStatus
 
-PORTS = ("http_port", "grpc_port", "metrics_port", "admin_port", "triton_grpc_port")
+PORTS = tuple(Settings().port_addresses)
 
 
 def settings_for(tmp_path: Path, *builds: str, **settings: str) -> Settings:
@@ -30,6 +31,19 @@ def test_the_class_is_named_with_its_reason(tmp_path: Path) -> None:
     assert "arm-cpu" in machine["hardware_class"].partition("; loads builds for ")[2]
     elsewhere = check.look_at_machine(settings_for(tmp_path, triton="grpc://127.0.0.1:1"))
     assert elsewhere["hardware_class"].startswith("not known")
+
+
+def test_a_port_is_tried_at_the_address_that_it_is_opened_at(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.2", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        settings = settings_for(tmp_path, triton_host="127.0.0.2").model_copy(update={"triton_metrics_port": port})
+        elsewhere = settings.model_copy(update={"triton_metrics_host": "127.0.0.1"})
+        ports, ports_elsewhere = (check.look_at_machine(each)["ports"] for each in (settings, elsewhere))
+    assert ports["triton_metrics_port"].startswith("problem: ")
+    assert f"127.0.0.2:{port}" in ports["triton_metrics_port"]
+    assert ports_elsewhere["triton_metrics_port"] == f"ok: {port} is free"
 
 
 @pytest.mark.parametrize(("accepted", "problems"), [("", 1), ("my-riscv", 0)])

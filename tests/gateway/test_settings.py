@@ -26,6 +26,26 @@ def test_tritons_metrics_listen_where_its_other_ports_do_unless_told_otherwise()
     assert (elsewhere.triton_host, elsewhere.triton_metrics_address) == ("127.0.0.1", "0.0.0.0")
 
 
+@pytest.mark.parametrize(
+    ("host", "grpc", "http"),
+    [
+        ("127.0.0.1", "127.0.0.1:18001", "http://127.0.0.1:18000"),
+        ("10.0.0.7", "10.0.0.7:18001", "http://10.0.0.7:18000"),
+        ("0.0.0.0", "127.0.0.1:18001", "http://127.0.0.1:18000"),
+        ("fd00::7", "[fd00::7]:18001", "http://[fd00::7]:18000"),
+        ("::", "[::1]:18001", "http://[::1]:18000"),
+    ],
+)
+def test_the_gateway_asks_its_own_triton_where_that_listens(host: str, grpc: str, http: str) -> None:
+    settings = Settings(triton_host=host)
+    assert (settings.triton_address, settings.own_triton_http_url) == (grpc, http)
+
+
+def test_a_triton_elsewhere_has_no_ports_here() -> None:
+    assert "triton_grpc_port" in Settings().port_addresses
+    assert "triton_grpc_port" not in Settings(triton="grpc://h:1").port_addresses
+
+
 def test_models_to_seed_are_names_with_commas() -> None:
     assert Settings().seed_model_names == ()
     assert Settings(seed_models="defects,defects-cloud").seed_model_names == ("defects", "defects-cloud")

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.system.gateway_process import TritonProcess
+from tests.system.gateway_process import GatewayProcess, TritonProcess
 
 pytestmark = pytest.mark.long
 
@@ -22,6 +22,17 @@ def test_metrics_may_listen_where_nothing_loads_a_model(tmp_path: Path, seed_dir
         assert not is_open("127.0.0.1", ports["metrics"])
         assert not is_open("127.0.0.2", ports["http"])
         assert not is_open("127.0.0.2", ports["grpc"])
+    finally:
+        process.close()
+
+
+def test_the_gateway_finds_its_own_triton_at_another_address(tmp_path: Path, seed_dir: Path) -> None:
+    process = GatewayProcess(tmp_path / "state", seed_dir, seed_models="tiny", triton_host="127.0.0.2")
+    process.start()
+    try:
+        process.wait_until_ready()
+        assert is_open("127.0.0.2", process.ports["triton_grpc"])
+        assert not is_open("127.0.0.1", process.ports["triton_grpc"])
     finally:
         process.close()
 
