@@ -17,7 +17,7 @@ IDENTITY: Normalisation = ((1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
 class FramePlan:
     """One frame's row in the kernel's table; the order of the fields is that of the columns.
 
-    Pixels are averaged by ``reduction`` as they are stored, turned as displayed, cut, and resized into the content. All
+    Pixels are reduced as they are stored, turned as displayed, cut, and resized into the content. All
     sizes are in pixels; offsets in elements.
 
     Attributes:
@@ -25,7 +25,7 @@ class FramePlan:
         source_width: Stored width.
         source_height: Stored height.
         orientation: EXIF orientation, 1 to 8.
-        reduction: A power of two.
+        reduction_shift: Pixels are reduced by 2 to the power of it.
         cut_left: Of the part that is used, in reduced pixels as displayed.
         cut_top: The same, downwards.
         cut_width: Width of that part.
@@ -46,7 +46,7 @@ class FramePlan:
     source_width: int
     source_height: int
     orientation: int
-    reduction: int
+    reduction_shift: int
     cut_left: int
     cut_top: int
     cut_width: int
@@ -120,7 +120,7 @@ def plan_frame(source: SourceFrame, layout: InputLayout, target_offset: int) -> 
         source.offset,
         *source.stored_wh,
         source.orientation,
-        reduction,
+        reduction.bit_length() - 1,
         *cut,
         (layout.wh[0] - width) // 2,
         (layout.wh[1] - height) // 2,

@@ -8,7 +8,7 @@ from typing import Any
 
 from vision.cuda.letterbox_kernels import place
 
-_BLOCK_WIDTH, _BLOCK_HEIGHT = 32, 8
+_BLOCK_WIDTH, _BLOCK_HEIGHT = 32, 4
 
 
 def place_frames(

@@ -62,7 +62,7 @@ def test_a_frame_that_the_decoder_has_reduced_is_not_reduced_further(frame_wh: t
     whole, _ = plan_frame(SourceFrame(0, frame_wh, 1, frame_wh), LAYOUT, 0)
     reduced_wh = (-(-frame_wh[0] // reduction), -(-frame_wh[1] // reduction))
     reduced, _ = plan_frame(SourceFrame(0, reduced_wh, 1, frame_wh), LAYOUT, 0)
-    assert (whole.reduction, reduced.reduction) == (reduction, 1)
+    assert (1 << whole.reduction_shift, reduced.reduction_shift) == (reduction, 0)
     assert reduction > 1
 
 
