@@ -38,7 +38,10 @@ from gateway.triton.control import TritonControl
 from gateway.triton.model_config import MachineLimits
 from gateway.triton.region_register import RegionRegister
 from gateway.triton.tensor_client import TensorClient
-from gateway.workers.handle import AnswerSeconds, InProcessWorker, WorkerHandle, WorkerProcess
+from gateway.workers.agreed_preprocessing import AgreedPreprocessing
+from gateway.workers.answer_seconds import AnswerSeconds
+from gateway.workers.device_recovery import DeviceRecovery
+from gateway.workers.handle import InProcessWorker, WorkerHandle, WorkerProcess
 from gateway.workers.preprocessing import preprocessing_of
 from gateway.workers.worker import Worker, certificate_of, tokens_of, worker_memory_prefix
 
@@ -90,6 +93,7 @@ class Gateway:
             self._active_file,
             self._publish,
         )
+        self._agreed = AgreedPreprocessing()
         self.workers = self._make_workers()
         self._metrics = SupervisorMetrics(CollectorRegistry())
         if self._machine is not None:
@@ -98,6 +102,7 @@ class Gateway:
         self._metrics.active_file_ok.set_function(lambda: not self._active_file.problem)
         self._listeners: list[HttpServer] = []
         self._task: asyncio.Task[None] | None = None
+        self._recovery: asyncio.Task[None] | None = None
 
     def _loader(self, control: TritonControl) -> BuildLoader:
         if self.settings.on_this_machine:
@@ -114,7 +119,7 @@ class Gateway:
         if self.settings.workers > 1:
             forget, kills = self._register.forget, self._memory_kills
             return tuple(
-                WorkerProcess(index, self.settings, report, forget, kills, seconds=self._answer_seconds)
+                WorkerProcess(index, self.settings, report, forget, kills, self._agreed, seconds=self._answer_seconds)
                 for index in range(self.settings.workers)
             )
         registry = CollectorRegistry()
@@ -143,8 +148,11 @@ class Gateway:
         await self.supervisor.announce()
         for listener in self._listeners:
             await listener.start()
-        for worker in self.workers:
+        for worker in self.workers:  # one after the other: all do what the first one finds the quicker path
             await worker.start()
+        processes = [worker for worker in self.workers if isinstance(worker, WorkerProcess)]
+        if self._agreed.choice is not None and self._agreed.choice.path == "cuda":
+            self._recovery = asyncio.create_task(DeviceRecovery(processes).run())
         self._task = asyncio.create_task(self.supervisor.run(already_up=settings.embedded))
 
     async def run(self) -> None:
@@ -154,10 +162,13 @@ class Gateway:
 
     async def stop(self) -> None:
         """Finish the requests in work, then end Triton."""
+        if self._recovery is not None:
+            self._recovery.cancel()
         await asyncio.gather(*(worker.stop() for worker in self.workers), return_exceptions=True)
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+        await self._register.close()
         await self.runner.close()
         await asyncio.gather(*(listener.stop() for listener in self._listeners))
         await self._connection.close()

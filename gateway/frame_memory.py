@@ -83,7 +83,7 @@ class FrameMemory(Protocol):
         ...
 
     def expect_outputs(self, outputs: Mapping[str, RawOutput]) -> None:
-        """Tell what the builds may write into the slots. May take seconds: it is for a thread."""
+        """Tell what the builds may write into the slots."""
         ...
 
     def raw_output(self, build: str) -> RawOutput | None:

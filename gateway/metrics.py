@@ -1,5 +1,6 @@
 """Every metric family of the serving path, on a registry that is given."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -94,9 +95,18 @@ class ServingMetrics:
         self.transport = Gauge(
             "outpost_transport", "Workers whose tensors reach Triton that way", ["transport"], registry=registry
         )
+        self.transport_refused = Gauge(
+            "outpost_transport_refused",
+            "Workers whose tensors cannot reach Triton that way, and why",
+            ["transport", "reason"],
+            registry=registry,
+        )
 
         self.preprocessing = Gauge(
             "outpost_preprocessing", "Workers whose frames become tensors there", ["path"], registry=registry
+        )
+        self.device_lost = Gauge(
+            "outpost_device_lost", "Workers that prepare frames on the CPU since their GPU was lost", registry=registry
         )
         self.device_frames = Counter(
             "outpost_device_frames",
@@ -110,11 +120,14 @@ class ServingMetrics:
         for each in ("cpu", "cuda"):
             self.preprocessing.labels(each).set(each == path)
 
-    def use_transport(self, used: Transport) -> None:
-        """Record how tensors reach Triton from here on."""
+    def use_transport(self, used: Transport, reasons: Mapping[Transport, str]) -> None:
+        """Record how tensors reach Triton from here on, and why not in other ways."""
         self.shared_memory.set(used != Transport.REQUEST)
         for each in Transport:
             self.transport.labels(each.value).set(each == used)
+        self.transport_refused.clear()
+        for each, reason in reasons.items():
+            self.transport_refused.labels(each.value, reason).set(1)
 
     def observe_frame(self, model: str, times: StageTimes) -> None:
         """Record the stages of one frame."""

@@ -7,17 +7,24 @@ from typing import Literal
 from gateway.start_errors import PreprocessingImpossible
 
 _MEASURED = (
-    "there is a GPU; each worker measures at its start whether it is quicker than the CPU, and takes the CPU where it"
-    " is not (workers, preprocessing_reason in the status)"
+    "there is a GPU; the first worker measures at its start whether it is quicker than the CPU, and all take the CPU"
+    " where it is not (workers, preprocessing_reason in the status)"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class PreprocessingChoice:
-    """The path, and why this one."""
+    """The path, and why this one.
+
+    Attributes:
+        path: Where frames become tensors.
+        reason: Why there; of a GPU, which one it is.
+        only_into_its_memory: Of a GPU: the CPU is quicker for frames whose slot does not lie on it, and prepares those.
+    """
 
     path: Literal["cpu", "cuda"]
     reason: str
+    only_into_its_memory: bool = False
 
 
 def choose_preprocessing(

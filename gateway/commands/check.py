@@ -169,9 +169,10 @@ def status_problems(status: dict[str, Any]) -> list[str]:
         for worker in status["workers"]
         if not worker["shared_memory"]
     ]
+    alone = len(status["workers"]) == 1
+    remedy = "restart the gateway when the GPU works again" if alone else "another process will try the GPU again"
     problems += [
-        f"worker {worker['pid']}: the CPU prepares frames: {worker['preprocessing_reason']}; restart the gateway when"
-        " the GPU works again"
+        f"worker {worker['pid']}: the CPU prepares frames: {worker['preprocessing_reason']}; {remedy}"
         for worker in status["workers"]
         if worker["device_lost"]
     ]

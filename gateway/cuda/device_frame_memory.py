@@ -41,7 +41,7 @@ class OutputReader(Protocol):
     """Reads what models have written on the GPU."""
 
     def expect(self, kinds: Collection[RawOutput]) -> None:
-        """Get ready for such outputs, and for no others; may take seconds."""
+        """Such outputs come from here on, and no others; returns at once."""
         ...
 
     def output(self, values: Any, begin: int, kind: RawOutput) -> DeviceOutput:
@@ -105,7 +105,7 @@ class DeviceFrameMemory:
         return self.offset(slot) + self.slot_bytes
 
     def expect_outputs(self, outputs: Mapping[str, RawOutput]) -> None:
-        """Tell what the builds may write into the slots; what does not fit comes in the answer. May take seconds."""
+        """Tell what the builds may write into the slots; what does not fit comes in the answer."""
         fitting = {build: kind for build, kind in outputs.items() if kind.size_bytes <= self.output_bytes}
         self._reader.expect(frozenset(fitting.values()))
         self._outputs = fitting

@@ -2,20 +2,19 @@
 
 import logging
 import statistics
-import threading
 import time
 from collections.abc import Callable, Collection
-from contextlib import nullcontext
 from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.cuda.device import CudaDevice
-from gateway.cuda.launch_lock import LAUNCHING
+from gateway.cuda.device_room import DeviceRoom
+from gateway.cuda.host_room import HostRoom
+from gateway.cuda.selection_rooms import Place, SelectionRoom, SelectionRooms
 from gateway.device_output import RawOutput, SelectionOptions
-from gateway.errors import BackendError
-from vision.cuda.detections import DeviceSelector
+from gateway.errors import BackendError, DeviceLost
 from vision.heads import candidates_of
 from vision.nms import select_detections
 
@@ -25,61 +24,79 @@ _LIKELY_ANCHORS = 100
 
 
 class DeviceOutputs:
-    """Reads outputs. For each kind it has measured whether the GPU or the CPU selects from it more quickly.
+    """Reads outputs. For each kind it measures whether the GPU or the CPU selects from it more quickly.
+
+    Until that is known, and where it cannot be measured, outputs are copied and the CPU selects.
 
     Args:
         device: Where outputs lie.
+        at_one_time: So many selections of a kind do not wait for each other.
         clock: Seconds, for the measurement.
 
     Raises:
         DeviceMemoryFull, DeviceLost: The GPU.
     """
 
-    def __init__(self, device: CudaDevice, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self, device: CudaDevice, at_one_time: int = 1, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
         self._device = device
+        self._at_one_time = at_one_time
         self._clock = clock
         self._stream = device.create_stream()
-        self._selecting = threading.Lock()
-        self._selectors: dict[RawOutput, DeviceSelector | None] = {}
+        self._kinds: frozenset[RawOutput] = frozenset()
+        self._rooms: dict[RawOutput, SelectionRooms] = {}
+        self._when_to_measure: Callable[[], None] = lambda: None
+
+    def when_to_measure(self, tell: Callable[[], None]) -> None:
+        """Who is told that ``measure`` should be called, from another thread."""
+        self._when_to_measure = tell
 
     def expect(self, kinds: Collection[RawOutput]) -> None:
-        """Measure who selects from such outputs, once, and forget the others. Compiles kernels, which takes seconds."""
-        for kind in kinds:
-            if kind not in self._selectors:
-                self._selectors[kind] = self._quicker_or_none(kind)
-        kept = {kind: self._selectors[kind] for kind in kinds}
+        """Such outputs come from here on, and no others; returns at once."""
+        if self._kinds != frozenset(kinds):
+            self._kinds = frozenset(kinds)
+            self._when_to_measure()
+
+    def measure(self) -> None:
+        """Measure for each kind who selects more quickly, and forget kinds that do not come any more.
+
+        Called again and again, for what else the GPU does changes the answer. Compiles kernels, which takes seconds;
+        outputs are read meanwhile. A failure is logged and changes nothing.
+        """
+        for kind in self._kinds:
+            try:
+                self._rooms |= {kind: self._quicker(kind)}
+            except Exception as error:  # noqa: BLE001 - the CPU selects as well, and frames must be served
+                _LOG.warning("it is not measured who selects detections", extra={"reason": str(error)})
+                if isinstance(error, DeviceLost):
+                    self._kinds = frozenset()
+        kept = {kind: rooms for kind, rooms in self._rooms.items() if kind in self._kinds}
         try:
             with self._device.freeing():
-                self._selectors = kept
+                self._rooms = kept
         except BackendError:  # memory of a lost GPU is gone anyway
-            self._selectors = kept
+            self._rooms = kept
 
-    def _quicker_or_none(self, kind: RawOutput) -> DeviceSelector | None:
-        try:
-            return self._quicker(kind)
-        except Exception as error:  # noqa: BLE001 - the CPU selects as well, and frames must be served
-            _LOG.warning("detections are not selected on the GPU", extra={"reason": str(error)})
-            return None
-
-    def _quicker(self, kind: RawOutput) -> DeviceSelector | None:
-        with self._device.in_use("make room for NMS"):
-            selector = DeviceSelector(kind.layout, kind.shape, kind.labels)
-        gpu_seconds, cpu_seconds = self._seconds(kind, selector), self._seconds(kind, None)
-        place = "GPU" if gpu_seconds < cpu_seconds else "CPU"
+    def _quicker(self, kind: RawOutput) -> SelectionRooms:
+        gpu_seconds, cpu_seconds = self._seconds("GPU", kind), self._seconds("CPU", kind)
+        place: Place = "GPU" if gpu_seconds < cpu_seconds else "CPU"
+        known = self._rooms.get(kind)
+        if known is not None and known.place == place:
+            return known
+        rooms = SelectionRooms(place, [self._room(place, kind) for _ in range(self._at_one_time)])
         milliseconds = {"gpu_ms": round(1e3 * gpu_seconds, 3), "cpu_ms": round(1e3 * cpu_seconds, 3)}
         _LOG.info("detections are selected on the %s", place, extra={"shape": list(kind.shape), **milliseconds})
-        return selector if place == "GPU" else None
+        return rooms
 
-    def output(self, values: Any, begin: int, kind: RawOutput) -> "OutputOnDevice":
-        """The output that begins at a byte of an array on the GPU, uint8 with one axis."""
-        return self._read_by(self._selectors.get(kind), values, begin, kind)
+    def _room(self, place: Place, kind: RawOutput) -> SelectionRoom:
+        with self._device.in_use("make room for NMS"):
+            return DeviceRoom(self._device, kind) if place == "GPU" else HostRoom(self._device, kind)
 
-    def _read_by(self, selector: DeviceSelector | None, values: Any, begin: int, kind: RawOutput) -> "OutputOnDevice":
-        return OutputOnDevice(self._device, self._stream, values, begin, kind, selector, self._selecting)
-
-    def _seconds(self, kind: RawOutput, selector: DeviceSelector | None) -> float:
+    def _seconds(self, place: Place, kind: RawOutput) -> float:
         values = self._device.upload(_likely_output(kind).reshape(-1).view(np.uint8))
-        output = self._read_by(selector, values, 0, kind)
+        rooms = SelectionRooms(place, [self._room(place, kind)])
+        output = OutputOnDevice(self._device, self._stream, values, 0, kind, rooms)
         thresholds = np.full(kind.labels, 0.25, np.float32)
         took = []
         for _ in range(1 + _ROUNDS):  # the first compiles
@@ -88,37 +105,32 @@ class DeviceOutputs:
             took.append(self._clock() - began_at)
         return statistics.median(took[1:])
 
+    def output(self, values: Any, begin: int, kind: RawOutput) -> "OutputOnDevice":
+        """The output that begins at a byte of an array on the GPU, uint8 with one axis."""
+        return OutputOnDevice(self._device, self._stream, values, begin, kind, self._rooms.get(kind))
+
 
 class OutputOnDevice:
     """``DeviceOutput``: valid as long as the frame has its slot.
 
     Args:
         device: Where it lies.
-        stream: Where it is read.
+        stream: Where all of it is copied.
         memory: On the GPU, uint8, one axis.
         begin: Where the output begins there, in bytes.
         kind: What it is.
-        selector: Of this kind; None where the CPU is quicker.
-        selecting: Held while the selector works, which has room for one output.
+        rooms: Where detections are selected; None where that was not measured.
     """
 
     def __init__(
-        self,
-        device: CudaDevice,
-        stream: Any,
-        memory: Any,
-        begin: int,
-        kind: RawOutput,
-        selector: DeviceSelector | None,
-        selecting: threading.Lock,
+        self, device: CudaDevice, stream: Any, memory: Any, begin: int, kind: RawOutput, rooms: SelectionRooms | None
     ) -> None:
         self._device = device
         self._stream = stream
         self._memory = memory
         self._begin = begin
         self._kind = kind
-        self._selector = selector
-        self._selecting = selecting
+        self._rooms = rooms
 
     def _values(self) -> Any:
         """For a thread that has the device in use: cutting an array opens the first GPU where none is."""
@@ -144,11 +156,10 @@ class OutputOnDevice:
             ValueError: The shape is not the layout's.
             DeviceLost: The GPU does not work any more.
         """
-        if self._selector is None:
+        if self._rooms is None:
             return select_detections(candidates_of(self.to_host(), self._kind.layout), **options)
-        launching = LAUNCHING if self._device.simulated else nullcontext()  # a GPU's kernels are compiled by now
-        with launching, self._selecting, self._device.in_use("select detections"):
-            return self._selector.select(self._values(), stream=self._stream, **options)
+        with self._rooms.one() as room, self._device.in_use("select detections"):
+            return room.select(self._values(), **options)
 
 
 def _likely_output(kind: RawOutput) -> NDArray[np.float32]:

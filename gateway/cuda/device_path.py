@@ -5,6 +5,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 
+import numpy as np
+
 from gateway.cuda.batch_lane import BatchLane, DeviceDecoder
 from gateway.cuda.batch_room import batch_bytes
 from gateway.cuda.device import CudaDevice
@@ -14,12 +16,14 @@ from gateway.cuda.device_preparer import DevicePreparer
 from gateway.cuda.frame_reader import FrameReader
 from gateway.cuda.jpeg_decoder import JpegDecoder, why_no_jpeg_decoder
 from gateway.cuda.profiler_ranges import profiler_ranges
+from gateway.cuda.repeated_work import RepeatedWork
 from gateway.cuda.self_check import check_against_cpu
 from gateway.cuda.staging_memory import StagingMemory
-from gateway.errors import BackendError
+from gateway.errors import BackendError, DeviceLost
 from gateway.frame_memory import FrameMemory
 
 _LOG = logging.getLogger(__name__)
+_MEASURED_AGAIN_SECONDS = (540.0, 660.0)
 
 
 class DevicePath:
@@ -48,7 +52,11 @@ class DevicePath:
         on_prepared: Callable[[bool], None],
     ) -> None:
         self._device = CudaDevice(ordinal)
-        self._outputs = DeviceOutputs(self._device)
+        self._outputs = DeviceOutputs(self._device, streams)
+        # at another time in each worker: they would measure each other
+        again_seconds = np.random.default_rng().uniform(*_MEASURED_AGAIN_SECONDS)
+        self._measuring = RepeatedWork(self._outputs.measure, again_seconds)
+        self._outputs.when_to_measure(self._measuring.ask)
         no_decoder = "the simulator has no decoder" if self._device.simulated else why_no_jpeg_decoder()
         decoders = [] if no_decoder else _decoders(ordinal, streams)
         each: list[DeviceDecoder | None] = [*decoders] or [None] * streams
@@ -62,6 +70,10 @@ class DevicePath:
         self.description = f"{self._device.name}, compute capability {major}.{minor}; JPEGs are decoded {decoded_by}"
         check_against_cpu(lanes, reader)
 
+    def when_stuck(self, tell: Callable[[DeviceLost], None]) -> None:
+        """Who is told when a batch of frames is not done in time."""
+        self.preparer.when_stuck(tell)
+
     def make_memory(self, name: str, slots: int, slot_bytes: int, output_bytes: int) -> FrameMemory:
         """Memory of which Triton is told.
 
@@ -72,6 +84,7 @@ class DevicePath:
 
     def close(self) -> None:
         """End the threads and free memory, when no frame is in work."""
+        self._measuring.close()
         if self.preparer.is_stuck:
             self.preparer.close()
             return

@@ -77,6 +77,7 @@ class DevicePreparer:
         self._on_prepared = on_prepared
         self._failures = BatchFailures(clock)
         self._stuck = ""
+        self._when_stuck: Callable[[DeviceLost], None] = lambda _: None
         self._waiting: deque[WaitingFrame] = deque()
         self._placed: dict[WaitingFrame, asyncio.Future[PlacedFrame | None]] = {}
 
@@ -142,6 +143,7 @@ class DevicePreparer:
             " restart the gateway"
         )
         _LOG.error("the GPU does not get done", extra={"reason": self._stuck})
+        self._when_stuck(DeviceLost(self._stuck))  # the batch may have every place there is, so that no frame comes
         while self._waiting:
             self._fail(self._waiting.popleft(), DeviceLost(self._stuck))
 
@@ -166,6 +168,10 @@ class DevicePreparer:
             for frame, result in zip(batch, work.result(), strict=True):
                 self._placed.pop(frame).set_result(result)
         self._dispatch()
+
+    def when_stuck(self, tell: Callable[[DeviceLost], None]) -> None:
+        """Who is told when a batch is not done in time."""
+        self._when_stuck = tell
 
     @property
     def is_stuck(self) -> bool:

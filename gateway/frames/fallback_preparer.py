@@ -19,12 +19,21 @@ class FallbackPreparer:
         device: Prepares on the GPU.
         host: Prepares on the CPU.
         on_lost: Told once, when the GPU is lost.
+        only_into_its_memory: Of a GPU that works, too, only frames whose slot lies on it go there.
     """
 
-    def __init__(self, device: FramePreparer, host: FramePreparer, on_lost: Callable[[DeviceLost], None]) -> None:
+    def __init__(
+        self,
+        device: FramePreparer,
+        host: FramePreparer,
+        on_lost: Callable[[DeviceLost], None],
+        *,
+        only_into_its_memory: bool = False,
+    ) -> None:
         self._device = device
         self._host = host
         self._on_lost = on_lost
+        self._only_into_its_memory = only_into_its_memory
         self._lost = ""
 
     async def prepare(
@@ -37,13 +46,14 @@ class FallbackPreparer:
             DeviceLost: Now, or before, and the slot lies on the GPU.
             DeviceMemoryFull, DeviceRefused: See ``FramePreparer``.
         """
-        if not self._lost:
+        lies_there = memory.transport is Transport.CUDA
+        if not self._lost and (lies_there or not self._only_into_its_memory):
             try:
                 return await self._device.prepare(frame, spec, memory, slot)
             except DeviceLost as error:
                 self.lose(error.reason)
                 raise
-        if memory.transport is Transport.CUDA:
+        if lies_there:
             raise DeviceLost(self._lost)
         return await self._host.prepare(frame, spec, memory, slot)
 

@@ -126,7 +126,7 @@ class FrameRegions:
             if restarted or needed > self.current.slot_bytes or not self._is_best():
                 await self._replace(needed)
             self._registered_generation = catalogue.generation
-            await self._expect_outputs()
+            self._expect_outputs()
 
     def _is_best(self) -> bool:
         if self.current.transport != self._chain()[0]:
@@ -142,12 +142,10 @@ class FrameRegions:
     def _output_bytes(self) -> int:
         return max((output.size_bytes for output in self._outputs.values()), default=0)
 
-    async def _expect_outputs(self) -> None:
+    def _expect_outputs(self) -> None:
         memory = self.current
-        if not memory.output_bytes:
-            return
         before = {build: memory.raw_output(build) for build in self._outputs}
-        await asyncio.to_thread(memory.expect_outputs, self._outputs)
+        memory.expect_outputs(self._outputs)
         if before != {build: memory.raw_output(build) for build in self._outputs}:
             self._client.forget()
 
@@ -280,7 +278,7 @@ class FrameRegions:
                 try:
                     while not self._is_best():  # a catalogue may be quicker, and frames may leave this memory, too
                         await self._replace(self.current.slot_bytes)
-                        await self._expect_outputs()
+                        self._expect_outputs()
                 except GatewayError as error:
                     _LOG.warning("shared memory is tried again", extra={"reason": str(error)})
                 else:

@@ -10,8 +10,8 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import TypeAdapter
@@ -19,9 +19,12 @@ from pydantic import TypeAdapter
 from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError, InstanceLost, TritonUnavailable
 from gateway.frame_memory import remove_stale_regions
+from gateway.preprocessing_choice import PreprocessingChoice
 from gateway.settings import Settings
 from gateway.start_errors import WorkerNotStarted
 from gateway.supervision.memory_kills import MemoryKills
+from gateway.workers.agreed_preprocessing import AgreedPreprocessing
+from gateway.workers.answer_seconds import AnswerSeconds
 from gateway.workers.lasting_counters import LastingCounters
 from gateway.workers.worker import Worker, worker_memory_prefix
 
@@ -46,7 +49,7 @@ class WorkerStatus:
         transport_reasons: Why each better way is not taken.
         preprocessing: Where frames become tensors, ``cpu`` or ``cuda``; empty while there is no process.
         preprocessing_reason: Why there; of a GPU, which one it is.
-        device_lost: Whether it was a GPU until that was lost.
+        device_lost: Whether it was to be a GPU that is lost.
     """
 
     pid: int
@@ -132,26 +135,6 @@ class InProcessWorker:
         await self._worker.stop()
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerSeconds:
-    """How long a worker process may take for its answers; after that it counts as missing.
-
-    Attributes:
-        start: Until it serves. With a GPU it compiles kernels, and measures.
-        catalogue: Until a catalogue is in force. With a GPU it may register memory, compile and measure.
-        other: Until it tells its status, its metrics.
-    """
-
-    start: float = 30.0
-    catalogue: float = 15.0
-    other: float = 5.0
-
-    @classmethod
-    def of(cls, preprocessing: Literal["cpu", "cuda"]) -> "AnswerSeconds":
-        """Of workers that prepare frames so."""
-        return cls() if preprocessing == "cpu" else cls(start=180.0, catalogue=90.0)
-
-
 _USUAL = AnswerSeconds()
 
 
@@ -166,6 +149,7 @@ class WorkerProcess:
         on_instance_lost: Told about dead instances.
         forget_regions: Has Triton forget the shared memory whose names begin like this, when a worker has died.
         memory_kills: To tell why a process was killed.
+        agreed: Of all workers of the gateway.
         seconds: How long it may take for its answers.
         command: What is started.
     """
@@ -177,6 +161,7 @@ class WorkerProcess:
         on_instance_lost: Callable[[InstanceLost], None],
         forget_regions: Callable[[str], Awaitable[object]],
         memory_kills: MemoryKills,
+        agreed: AgreedPreprocessing,
         *,
         seconds: AnswerSeconds = _USUAL,
         command: Sequence[str] = _WORKER,
@@ -186,6 +171,7 @@ class WorkerProcess:
         self._on_instance_lost = on_instance_lost
         self._forget_regions = forget_regions
         self._memory_kills = memory_kills
+        self._agreed = agreed
         self._seconds = seconds
         self._command = command
         self._catalogue = Catalogue()
@@ -221,10 +207,16 @@ class WorkerProcess:
         theirs.close()
         reader, self._writer = await asyncio.open_connection(sock=ours, limit=_LINE_LIMIT_BYTES)
         self._reading = asyncio.create_task(self._read(reader))
-        first = {"settings": self._settings.model_dump(mode="json"), "index": self._index}
+        agreed = self._agreed.choice
+        settings = self._settings
+        if self._watch is not None:  # it has served once: without its GPU it is of more use than not at all
+            settings = settings.model_copy(update={"preprocess": "auto"})
+        taken = None if agreed is None else asdict(agreed)
+        first: dict[str, object] = {"settings": settings.model_dump(mode="json"), "preprocessing": taken}
         started = await self._ask("start", first, self._seconds.start)
         if started["problem"]:
             raise WorkerNotStarted(self._index, str(started["problem"]))
+        self._agreed.choice = agreed or TypeAdapter(PreprocessingChoice).validate_python(started["preprocessing"])
         self._serves = True
         await self._ask_to_accept()
 
@@ -274,18 +266,21 @@ class WorkerProcess:
             _LOG.warning("Triton was not told of a worker's end", extra={"worker": self._index, "reason": str(error)})
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
-        while line := await reader.readline():
-            message = json.loads(line)
-            if message["kind"] == "lost":
-                self._on_instance_lost(InstanceLost(message["build"], message["reason"]))
-            else:
-                waiting = self._answers.pop(message["id"], None)
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(message)
+        with contextlib.suppress(ConnectionError):  # of a process that dies with a question unread
+            while line := await reader.readline():
+                self._take(json.loads(line))
         self._close_link()
         for waiting in self._answers.values():
             if not waiting.done():
                 waiting.set_exception(ConnectionError("the worker is gone"))
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["kind"] == "lost":
+            self._on_instance_lost(InstanceLost(message["build"], message["reason"]))
+        else:
+            waiting = self._answers.pop(message["id"], None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(message)
 
     async def _ask(
         self, kind: str, content: dict[str, object], timeout_seconds: float | None = None
@@ -330,17 +325,26 @@ class WorkerProcess:
             return WorkerStatus(0, shared_memory=False, shared_memory_reason="the worker is being started again")
         return TypeAdapter(WorkerStatus).validate_python(answer["status"])
 
+    async def end_process(self) -> None:
+        """Finish the requests in work and end the process, which is killed if that takes long; another is started."""
+        process = self._process
+        await self.metrics_texts()  # what it counts goes with it
+        if process is not None and process is self._process:  # it may have ended by itself
+            await self._end(process)
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        self._close_link()
+        try:
+            await asyncio.wait_for(process.wait(), self._settings.drain_seconds + _STOP_SECONDS)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
     async def stop(self) -> None:
         """Finish the requests in work and end."""
         self._stopping = True
-        if self._writer is not None:
-            self._writer.close()
         if self._process is not None:
-            try:
-                await asyncio.wait_for(self._process.wait(), self._settings.drain_seconds + _STOP_SECONDS)
-            except TimeoutError:
-                self._process.kill()
-                await self._process.wait()
+            await self._end(self._process)
         if self._watch is not None:
             self._watch.cancel()
 

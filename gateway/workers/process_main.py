@@ -10,10 +10,12 @@ from dataclasses import asdict
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
+from pydantic import TypeAdapter
 
 from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError, InstanceLost
 from gateway.json_log import log_as_json
+from gateway.preprocessing_choice import PreprocessingChoice
 from gateway.settings import Settings
 from gateway.start_errors import StartError
 from gateway.workers.handle import status_of
@@ -36,16 +38,16 @@ async def serve_link(link: socket.socket) -> None:
     settings = Settings.model_validate(first["settings"])
     log_as_json(settings.log_level)
     registry = CollectorRegistry()
-    problem = ""
+    agreed = TypeAdapter(PreprocessingChoice | None).validate_python(first["preprocessing"])
     try:
-        worker = _worker(settings, registry, tell)
+        worker = _worker(settings, registry, tell, agreed)
         await worker.start()
     except StartError as error:
-        problem = str(error)
-    tell({"kind": "start", "id": first["id"], "problem": problem})
-    if problem:
+        tell({"kind": "start", "id": first["id"], "problem": str(error)})
         await writer.drain()
         return
+    taken = asdict(worker.preprocessing.at_start)
+    tell({"kind": "start", "id": first["id"], "problem": "", "preprocessing": taken})
     await follow(reader, lambda message: _obey(message, worker, registry, tell))
     await worker.stop()
 
@@ -72,11 +74,16 @@ async def follow(reader: asyncio.StreamReader, obey: Callable[[dict[str, Any]], 
                 await obey(message)
 
 
-def _worker(settings: Settings, registry: CollectorRegistry, tell: Callable[[dict[str, object]], None]) -> Worker:
+def _worker(
+    settings: Settings,
+    registry: CollectorRegistry,
+    tell: Callable[[dict[str, object]], None],
+    agreed: PreprocessingChoice | None,
+) -> Worker:
     def on_instance_lost(error: InstanceLost) -> None:
         tell({"kind": "lost", "build": error.build, "reason": str(error)})
 
-    return Worker(settings, worker_memory_prefix(settings, os.getpid()), on_instance_lost, registry)
+    return Worker(settings, worker_memory_prefix(settings, os.getpid()), on_instance_lost, registry, agreed)
 
 
 async def _obey(

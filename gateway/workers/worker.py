@@ -22,8 +22,10 @@ from gateway.http_api.server import HttpServer, build_http_app
 from gateway.inference.service import InferenceService
 from gateway.listeners import listen
 from gateway.metrics import ServingMetrics
+from gateway.preprocessing_choice import PreprocessingChoice
 from gateway.settings import Settings
 from gateway.supervision.state_folder import StateFolder
+from gateway.transport import Transport
 from gateway.triton.connection import TritonConnection
 from gateway.triton.frame_client import FrameClient
 from gateway.triton.tensor_client import TensorClient
@@ -66,6 +68,7 @@ class Worker:
         memory_prefix: Beginning of the names of this worker's shared memory.
         on_instance_lost: Told about dead instances.
         registry: For its metrics.
+        agreed: How frames are prepared, where another worker of the gateway has found that out.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Worker:
         memory_prefix: str,
         on_instance_lost: Callable[[InstanceLost], None],
         registry: CollectorRegistry,
+        agreed: PreprocessingChoice | None = None,
     ) -> None:
         use_opencv_quietly()
         self._settings = settings
@@ -84,7 +88,7 @@ class Worker:
         tensors = TensorClient(self._connection)
         cores = usable_cores()
         self._threads = ThreadPoolExecutor(cores, thread_name_prefix="frames")
-        self.preprocessing = Preprocessing(settings, self._threads, self.metrics)
+        self.preprocessing = Preprocessing(settings, self._threads, self.metrics, agreed)
         max_in_flight = settings.max_in_flight or 2 * cores + 2
         self._admission = Admission(max_in_flight, settings.max_queue)
         self.regions = FrameRegions(
@@ -92,7 +96,7 @@ class Worker:
             memory_prefix,
             max_in_flight,
             use_shared_memory=settings.shared_memory == "auto",
-            on_transport=self.metrics.use_transport,
+            on_transport=self._use_transport,
             make_device_memory=self.preprocessing.make_device_memory,
         )
         self.preprocessing.when_lost(self.regions.leave_device)
@@ -124,6 +128,10 @@ class Worker:
         self._tensors = tensors
         self._grpc: GrpcServer | None = None
         self._http: HttpServer | None = None
+
+    def _use_transport(self, transport: Transport) -> None:
+        self.metrics.use_transport(transport, self.regions.reasons)
+        self.preprocessing.use_transport(transport)
 
     def _current_catalogue(self) -> Catalogue:
         return self.catalogue

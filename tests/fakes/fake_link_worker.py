@@ -14,6 +14,7 @@ def main(problem: str, slow: str, seconds: float) -> None:
             if message["kind"] == slow:
                 time.sleep(seconds)
             answer = {"kind": message["kind"], "id": message["id"], "problem": problem}
+            answer |= {"preprocessing": {"path": "cpu", "reason": ""}}
             link.sendall(json.dumps(answer).encode() + b"\n")
 
 

@@ -50,7 +50,7 @@ class Scene:
             self.prefix,
             2,
             use_shared_memory=use_shared_memory,
-            on_transport=self.metrics.use_transport,
+            on_transport=lambda used: self.metrics.use_transport(used, self.regions.reasons),
             make_device_memory=self.make_device_memory if with_device else None,
             pauses_seconds=(0.001,),
         )
@@ -63,6 +63,11 @@ class Scene:
 
     def gauge(self, transport: Transport) -> float | None:
         return self.registry.get_sample_value("outpost_transport", {"transport": transport.value})
+
+    def refusals(self) -> dict[str, str]:
+        """Why which way is not taken, as the metrics say it."""
+        (family,) = self.metrics.transport_refused.collect()
+        return {sample.labels["transport"]: sample.labels["reason"] for sample in family.samples}
 
     async def let_go(self) -> None:
         """Wait until Triton has let go what is to be freed."""

@@ -78,7 +78,8 @@ def test_the_path_of_preprocessing_is_told_and_one_that_cannot_be_is_a_problem(
     assert problem.startswith("frames cannot be prepared on the GPU: there is no ")
 
 
-def test_a_gpu_that_was_lost_is_degraded() -> None:
+@pytest.mark.parametrize(("others", "remedy"), [(0, "restart the gateway"), (1, "another process will try")])
+def test_a_gpu_that_was_lost_is_degraded(others: int, remedy: str) -> None:
     worker = {"pid": 7, "shared_memory": True, "device_lost": True, "preprocessing_reason": "the GPU was lost: Xid 79"}
     status = {
         "triton": {"up": True},
@@ -86,10 +87,10 @@ def test_a_gpu_that_was_lost_is_degraded() -> None:
         "builds": {},
         "cascades": {},
         "models": {},
-        "workers": [worker, worker | {"pid": 8, "device_lost": False}],
+        "workers": [worker] + others * [worker | {"pid": 8, "device_lost": False}],
     }
     (problem,) = check.status_problems(status)
-    assert problem.startswith("worker 7: the CPU prepares frames: the GPU was lost: Xid 79; restart")
+    assert problem.startswith(f"worker 7: the CPU prepares frames: the GPU was lost: Xid 79; {remedy}")
 
 
 def test_how_tensors_travel_is_shown_with_the_reasons() -> None:

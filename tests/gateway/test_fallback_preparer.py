@@ -59,6 +59,20 @@ async def test_a_slot_on_the_lost_gpu_cannot_be_written() -> None:
     assert (device.frames, host.frames, len(lost)) == (1, 0, 1)
 
 
+async def test_only_slots_on_the_gpu_go_there_where_the_cpu_is_quicker_for_the_others() -> None:
+    device, host, lost = FakePreparer(), FakePreparer(), list[DeviceLost]()
+    preparer = FallbackPreparer(device, host, lost.append, only_into_its_memory=True)
+    await preparer.prepare(b"", SPEC, HostFrameMemory(None, 1, 64), 0)
+    assert (device.frames, host.frames) == (0, 1)
+    await preparer.prepare(b"", SPEC, MemoryOfTheGpu(), 0)
+    assert (device.frames, host.frames) == (1, 1)
+    device.trouble = DeviceLost("Xid 79")
+    with pytest.raises(DeviceLost, match="Xid 79"):
+        await preparer.prepare(b"", SPEC, MemoryOfTheGpu(), 0)
+    await preparer.prepare(b"", SPEC, HostFrameMemory(None, 1, 64), 0)
+    assert (device.frames, host.frames, len(lost)) == (2, 2, 1)
+
+
 async def test_full_memory_is_no_lost_gpu() -> None:
     device, host, lost, preparer = made()
     device.trouble = DeviceMemoryFull(100, 50)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from contracts.model_card import InputSpec, ModelCard, OutputSpec
 from gateway.catalogue import Catalogue, LoadedBuild
-from gateway.cuda.device_frame_memory import DeviceFrameMemory
+from gateway.cuda.device_frame_memory import DeviceFrameMemory, OutputReader, SharingDevice
 from gateway.device_output import ModelOutput
 from gateway.errors import (
     DeadlineExceeded,
@@ -94,10 +94,10 @@ class NoPreparer:
 class Scene:
     """One slot, so that each frame takes that of the one before."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: SharingDevice, reader: OutputReader) -> None:
         self.client = FakeRegionClient([])
-        self.device = FakeSharingDevice()
-        self.reader = FakeOutputReader()
+        self.device = device
+        self.reader = reader
         self.triton = LateTriton()
         self.lost: list[DeviceLost] = []
         self.regions = FrameRegions(
@@ -131,11 +131,22 @@ class Scene:
         assert self.regions.current.transport == Transport.CUDA
 
 
+CATALOGUE = Catalogue(
+    generation=1,
+    triton_up=True,
+    builds={CARD.build: LoadedBuild(name=CARD.build, ready=True, card=CARD, raw_output_shape=SHAPE)},
+)
+
+
 @pytest.fixture
-async def scene() -> AsyncIterator[Scene]:
-    made = Scene()
-    build = LoadedBuild(name=CARD.build, ready=True, card=CARD, raw_output_shape=SHAPE)
-    await made.regions.refresh(Catalogue(generation=1, triton_up=True, builds={CARD.build: build}))
+def reader() -> FakeOutputReader:
+    return FakeOutputReader()
+
+
+@pytest.fixture
+async def scene(reader: FakeOutputReader) -> AsyncIterator[Scene]:
+    made = Scene(FakeSharingDevice(), reader)
+    await made.regions.refresh(CATALOGUE)
     yield made
     await made.regions.close()
 
@@ -162,14 +173,14 @@ async def test_slots_of_frames_that_triton_answered_are_used_again(scene: Scene,
     assert len({id(memory) for memory in scene.triton.used}) == 1
 
 
-async def test_outputs_are_not_read_in_the_event_loop(scene: Scene) -> None:
+async def test_outputs_are_not_read_in_the_event_loop(scene: Scene, reader: FakeOutputReader) -> None:
     await scene.detect()
-    assert scene.reader.threads
-    assert threading.get_ident() not in scene.reader.threads
+    assert reader.threads
+    assert threading.get_ident() not in reader.threads
 
 
-async def test_a_gpu_that_is_lost_while_an_output_is_read_is_told(scene: Scene) -> None:
-    scene.reader.error = DeviceLost("CUDA_ERROR_ILLEGAL_ADDRESS")
+async def test_a_gpu_that_is_lost_while_an_output_is_read_is_told(scene: Scene, reader: FakeOutputReader) -> None:
+    reader.error = DeviceLost("CUDA_ERROR_ILLEGAL_ADDRESS")
     with pytest.raises(DeviceLost):
         await scene.detect()
     assert [error.reason for error in scene.lost] == ["CUDA_ERROR_ILLEGAL_ADDRESS"]

@@ -16,6 +16,7 @@ from contracts.model_card import InputSpec
 from gateway.errors import DeviceLost, DeviceMemoryFull, DeviceRefused
 from gateway.frame_memory import FrameMemory, HostFrameMemory
 from gateway.frames.preparer import FramePreparer, HostPreparer
+from gateway.frames.preparer_speed import MemoryMaker, memory_of_the_machine
 from gateway.metrics import ServingMetrics
 from gateway.prepared_input import PreparedInput
 from gateway.preprocessing_choice import PreprocessingChoice
@@ -44,6 +45,9 @@ class LostDevice:
         self.preparer = LostPreparer()
         self.closed = False
 
+    def when_stuck(self, tell: Callable[[DeviceLost], None]) -> None:
+        self.tell_stuck = tell
+
     def make_memory(self, name: str, slots: int, slot_bytes: int, output_bytes: int) -> FrameMemory:
         return HostFrameMemory(None, slots, slot_bytes)
 
@@ -57,25 +61,44 @@ def executor() -> Iterator[Executor]:
         yield threads
 
 
-def quick_gpu(preparer: FramePreparer) -> float:
-    return 0.002 if isinstance(preparer, HostPreparer) else 0.001
+class Measured:
+    """Says how long each way takes, in ms; the CPU 2 ms."""
 
+    def __init__(self, gpu_ms: float, gpu_slot_ms: float | Exception = 9.0) -> None:
+        self.gpu_ms, self.gpu_slot_ms = gpu_ms, gpu_slot_ms
+        self.asked: list[str] = []
 
-def slow_gpu(preparer: FramePreparer) -> float:
-    return 0.002 if isinstance(preparer, HostPreparer) else 0.003
+    def __call__(self, preparer: FramePreparer, make_memory: MemoryMaker) -> float:
+        if isinstance(preparer, HostPreparer):
+            self.asked.append("cpu")
+            return 0.002
+        if make_memory is memory_of_the_machine:
+            self.asked.append("gpu")
+            return self.gpu_ms / 1000
+        self.asked.append("gpu, slots on it")
+        make_memory(16, 100)
+        if isinstance(self.gpu_slot_ms, Exception):
+            raise self.gpu_slot_ms
+        return self.gpu_slot_ms / 1000
 
 
 def made(
-    executor: Executor, wanted: str, open_device: DeviceOpener, measure: Callable[[FramePreparer], float] = quick_gpu
+    executor: Executor,
+    wanted: str,
+    open_device: DeviceOpener,
+    measure: Callable[[FramePreparer, MemoryMaker], float] | None = None,
+    agreed: PreprocessingChoice | None = None,
+    shared_memory: str = "auto",
 ) -> tuple[Preprocessing, ServingMetrics]:
     metrics = ServingMetrics(CollectorRegistry())
     preprocessing = Preprocessing(
-        Settings.model_validate({"preprocess": wanted}),
+        Settings.model_validate({"preprocess": wanted, "shared_memory": shared_memory}),
         executor,
         metrics,
+        agreed,
         choose=lambda _: PreprocessingChoice("cuda", "there is a GPU"),
         open_device=open_device,
-        measure=measure,
+        measure=measure or Measured(1.0),
     )
     return preprocessing, metrics
 
@@ -125,8 +148,11 @@ async def test_a_gpu_that_is_lost_outside_preparation_prepares_no_more_frames(ex
 
 def test_a_gpu_that_is_no_quicker_is_left_to_others_unless_it_was_asked_for(executor: Executor) -> None:
     device = LostDevice()
-    preprocessing, metrics = made(executor, "auto", lambda *_: device, slow_gpu)
-    said = "the GPU is no quicker: it took 3.00 ms for a JPEG of 1920 x 1080 at the start, the CPU 2.00 ms (a card)"
+    preprocessing, metrics = made(executor, "auto", lambda *_: device, Measured(3.0, 2.5))
+    said = (
+        "the GPU is no quicker: it took 2.50 ms for a JPEG of 1920 x 1080 into its own memory and 3.00 ms into the"
+        " machine's at the start, the CPU 2.00 ms (a card)"
+    )
     assert (preprocessing.choice.path, preprocessing.choice.reason) == ("cpu", said)
     assert (preprocessing.make_device_memory, preprocessing.lost, device.closed) == (None, False, True)
     assert path_of(metrics) == {"cpu": 1, "cuda": 0}
@@ -134,13 +160,88 @@ def test_a_gpu_that_is_no_quicker_is_left_to_others_unless_it_was_asked_for(exec
     assert (asked_for.choice.path, asked_for.choice.reason) == ("cuda", "a card")
 
 
-def never(_preparer: FramePreparer) -> float:
+def never(*_: object) -> float:
     raise AssertionError("nobody measures where there is no choice")
 
 
-@pytest.mark.parametrize("error", [DeviceLost("Xid 79"), TimeoutError("it took longer than 60 s"), ValueError("odd")])
+def test_a_gpu_that_does_not_get_done_is_lost_though_no_other_frame_comes(executor: Executor) -> None:
+    device, told = LostDevice(), list[str]()
+    preprocessing, _ = made(executor, "cuda", lambda *_: device)
+    preprocessing.when_lost(told.append)
+    device.tell_stuck(DeviceLost("a batch was not done"))
+    assert (preprocessing.choice.path, preprocessing.lost, len(told)) == ("cpu", True, 1)
+
+
+def test_memory_on_the_gpu_is_measured_only_where_that_can_change_the_choice(executor: Executor) -> None:
+    for measured, shared_memory, asked in (
+        (Measured(1.0), "auto", 2),
+        (Measured(3.0, 1.0), "off", 2),
+        (Measured(3.0, 1.0), "auto", 3),
+    ):
+        preprocessing, _ = made(executor, "auto", lambda *_: LostDevice(), measured, shared_memory=shared_memory)
+        assert measured.asked == ["gpu", "cpu", "gpu, slots on it"][:asked]
+        assert preprocessing.at_start.only_into_its_memory == (asked == 3)
+
+
+@pytest.mark.parametrize("error", [DeviceRefused("share memory with Triton", "no IPC"), DeviceMemoryFull(100, 10)])
+def test_a_gpu_that_shares_no_memory_is_measured_into_that_of_the_machine(executor: Executor, error: Exception) -> None:
+    preprocessing, _ = made(executor, "auto", lambda *_: LostDevice(), Measured(3.0, error))
+    said = "the GPU is no quicker: it took 3.00 ms for a JPEG of 1920 x 1080 at the start, the CPU 2.00 ms (a card)"
+    assert (preprocessing.choice.path, preprocessing.choice.reason) == ("cpu", said)
+
+
+async def test_a_gpu_that_is_quicker_only_into_its_memory_prepares_what_lies_there(executor: Executor) -> None:
+    preprocessing, metrics = made(executor, "auto", lambda *_: LostDevice(), Measured(3.0, 1.0))
+    for transport, path in ((Transport.SYSTEM, "cpu"), (Transport.CUDA, "cuda"), (Transport.REQUEST, "cpu")):
+        preprocessing.use_transport(transport)
+        assert preprocessing.choice.path == path
+        assert path_of(metrics)[path] == 1
+    assert preprocessing.choice.reason.startswith(
+        "a card; it took 1.00 ms for a JPEG of 1920 x 1080 into its own memory and 3.00 ms into the machine's at the"
+        " start, the CPU 2.00 ms: it prepares frames whose slots lie on it, the CPU all others"
+    )
+    memory = HostFrameMemory(None, 1, SPEC.size_bytes)
+    await preprocessing.preparer.prepare(jpeg(16, 16), SPEC, memory, 0)
+    assert not preprocessing.lost
+    preprocessing.lose(DeviceLost("Xid 79"))
+    preprocessing.use_transport(Transport.CUDA)
+    assert (preprocessing.choice.path, preprocessing.lost) == ("cpu", True)
+
+
+def test_the_transport_changes_nothing_where_the_gpu_is_quicker_anyway(executor: Executor) -> None:
+    preprocessing, _ = made(executor, "auto", lambda *_: LostDevice())
+    preprocessing.use_transport(Transport.REQUEST)
+    assert preprocessing.choice.path == "cuda"
+
+
+def test_what_another_worker_has_come_to_is_taken_and_nothing_is_measured(executor: Executor) -> None:
+    on_gpu = PreprocessingChoice("cuda", "a card; it took 1 ms", only_into_its_memory=True)
+    taken, _ = made(executor, "auto", lambda *_: LostDevice(), never, on_gpu)
+    assert taken.choice == taken.at_start == on_gpu
+    on_cpu = PreprocessingChoice("cpu", "the GPU is no quicker")
+    taken, metrics = made(executor, "auto", never_opened, never, on_cpu)
+    assert (taken.choice, taken.lost, taken.make_device_memory) == (on_cpu, False, None)
+    assert path_of(metrics) == {"cpu": 1, "cuda": 0}
+
+
+def never_opened(*_: object) -> LostDevice:
+    raise AssertionError("a GPU that nobody uses is not opened")
+
+
+def test_a_gpu_that_others_use_and_that_does_not_open_here_is_lost(executor: Executor) -> None:
+    def refuse(*_: object) -> LostDevice:
+        raise DeviceMemoryFull(10, 5)
+
+    preprocessing, metrics = made(executor, "auto", refuse, never, PreprocessingChoice("cuda", "a card"))
+    assert (preprocessing.choice.path, preprocessing.lost) == ("cpu", True)
+    assert metrics.registry.get_sample_value("outpost_device_lost") == 1
+    with pytest.raises(PreprocessingImpossible):
+        made(executor, "cuda", refuse, never, PreprocessingChoice("cuda", "a card"))
+
+
+@pytest.mark.parametrize("error", [DeviceLost("Xid 79"), TimeoutError("it took longer than 30 s"), ValueError("odd")])
 def test_a_gpu_whose_speed_cannot_be_measured_is_not_taken(executor: Executor, error: Exception) -> None:
-    def fail(_preparer: FramePreparer) -> float:
+    def fail(*_: object) -> float:
         raise error
 
     device = LostDevice()
@@ -157,9 +258,9 @@ def test_frames_of_the_measurement_are_not_counted(executor: Executor) -> None:
         told.append(on_prepared)
         return LostDevice()
 
-    def measure(preparer: FramePreparer) -> float:
+    def measure(preparer: FramePreparer, make_memory: MemoryMaker) -> float:
         told[0](True)
-        return quick_gpu(preparer)
+        return Measured(1.0)(preparer, make_memory)
 
     _, metrics = made(executor, "auto", opened, measure)
     told[0](False)

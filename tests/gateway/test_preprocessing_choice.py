@@ -23,7 +23,7 @@ def test_the_cpu_is_taken_without_a_look_at_the_gpu() -> None:
 def test_auto_takes_a_gpu_that_can_be_used_and_else_says_what_is_missing() -> None:
     found = choose_preprocessing("auto", lambda: "", simulated=False)
     assert found.path == "cuda"
-    assert "each worker measures at its start" in found.reason
+    assert "the first worker measures at its start" in found.reason
     without = choose_preprocessing("auto", lambda: "there is no driver", simulated=False)
     assert (without.path, without.reason) == ("cpu", "no GPU is used: there is no driver")
 

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
@@ -34,6 +32,7 @@ async def test_what_triton_refuses_is_named_and_the_next_way_is_taken(scene: Sce
     await scene.regions.refresh(catalogue())
     assert scene.regions.current.transport == SYSTEM
     assert scene.regions.reasons == {CUDA: "Triton cannot open it: GPUs not supported"}
+    assert scene.refusals() == {CUDA.value: "Triton cannot open it: GPUs not supported"}
     assert scene.regions.reason == ""
     assert scene.events == ["allocated", "freed"]
     assert [scene.gauge(each) for each in (CUDA, SYSTEM, REQUEST)] == [0, 1, 0]
@@ -90,6 +89,7 @@ async def test_a_restarted_triton_gets_the_whole_chain_again(scene: Scene) -> No
     await scene.regions.refresh(catalogue(2))
     await scene.settle()
     assert (scene.regions.current.transport, scene.regions.reasons) == (CUDA, {})
+    assert scene.refusals() == {}
     assert list(scene.client.regions.values()) == [CUDA]
     assert scene.files() == 0
 
@@ -168,27 +168,6 @@ async def test_a_build_that_is_gone_is_not_expected_any_more(scene: Scene) -> No
     await scene.regions.refresh(catalogue())
     assert scene.regions.current.raw_output(RAW) is None
     assert list(scene.reader.expected) == []
-
-
-class CountedThreads(ThreadPoolExecutor):
-    """Those that the event loop lends out."""
-
-    def __init__(self) -> None:
-        super().__init__(1)
-        self.lent = 0
-
-    def submit(self, *arguments: Any, **options: Any) -> Any:
-        self.lent += 1
-        return super().submit(*arguments, **options)
-
-
-@pytest.mark.parametrize("with_device", [False, True])
-async def test_a_catalogue_takes_a_thread_only_where_outputs_lie_in_slots(scene: Scene, with_device: bool) -> None:
-    threads = CountedThreads()
-    asyncio.get_running_loop().set_default_executor(threads)
-    scene.regions = scene.make(with_device=with_device)
-    await scene.regions.refresh(catalogue(raw=True))
-    assert threads.lent == with_device
 
 
 async def test_a_region_that_another_frame_registered_again_is_fine(scene: Scene) -> None:

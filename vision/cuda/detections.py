@@ -28,7 +28,7 @@ _NO_NOTES = np.array((0, _NONE, _NONE, _NONE), np.int32)
 
 
 class DeviceSelector:
-    """Thresholds and NMS for heads of one shape. Has device memory that one selection at a time works in.
+    """Thresholds and NMS for heads of one shape. Has memory, here and on the device, for one selection at a time.
 
     Args:
         layout: How the output is read: ``candidates`` (K, 6), ``yolov8`` (4 + C, A) or ``yolov5`` (A, 5 + C); see
@@ -57,6 +57,10 @@ class DeviceSelector:
         self._kept = cuda.device_array(top + 1, np.int32)
         self._notes = cuda.device_array(len(_NO_NOTES), np.int32)
         self._limits = cuda.device_array(labels, np.float32)
+        # pinned: a copy into other memory holds the thread until it is done, each of the three
+        self._found_kept = cuda.pinned_array(self._kept.shape, np.int32)
+        self._found_rows = cuda.pinned_array(self._rows.shape, np.float32)
+        self._found_notes = cuda.pinned_array(self._notes.shape, np.int32)
 
     def select(
         self,
@@ -94,13 +98,14 @@ class DeviceSelector:
         self._notes.copy_to_device(_NO_NOTES, stream=stream)
         self._find_candidates(output, limits.min(), stream)
         self._suppress(np.float32(iou_threshold), class_agnostic, max_detections, stream)
-        kept = self._kept.copy_to_host(stream=stream)
-        rows: Rows = self._rows.copy_to_host(stream=stream)
-        found = self._notes.copy_to_host(stream=stream)
+        self._kept.copy_to_host(self._found_kept, stream=stream)
+        self._rows.copy_to_host(self._found_rows, stream=stream)
+        self._notes.copy_to_host(self._found_notes, stream=stream)
         if stream:
             stream.synchronize()
-        _check(found)
-        chosen: Rows = rows[kept[1 : 1 + kept[0]]]
+        _check(self._found_notes)
+        kept = self._found_kept
+        chosen: Rows = np.asarray(self._found_rows)[kept[1 : 1 + kept[0]]]
         return chosen
 
     def _find_candidates(self, output: Any, lowest: np.float32, stream: Any) -> None:

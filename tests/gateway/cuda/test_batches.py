@@ -291,6 +291,8 @@ async def test_a_caller_who_is_cancelled_twice_keeps_his_slot_all_the_same(devic
 async def test_a_batch_that_does_not_end_is_a_lost_gpu_for_all_frames_but_its_own(device: CudaDevice) -> None:
     memory, lanes = device_memory(device), list[GatedLane]()
     with preparer_on(device, device.allocate_pinned, wrap=gates(lanes), batch_seconds=0.2) as preparer:
+        told = list[DeviceLost]()
+        preparer.when_stuck(told.append)
         stuck = asyncio.create_task(preparer.prepare(png(30, 40), SPEC, memory, 0))
         await entered(lanes[0])
         behind = asyncio.create_task(preparer.prepare(png(30, 40), SPEC, memory, 1))
@@ -299,6 +301,7 @@ async def test_a_batch_that_does_not_end_is_a_lost_gpu_for_all_frames_but_its_ow
         with pytest.raises(DeviceLost, match="was not done"):
             await preparer.prepare(png(30, 40), SPEC, memory, 2)
         assert preparer.is_stuck
+        assert len(told) == 1
         assert not stuck.done()  # the GPU may write to its slot
         lanes[0].open.set()
         await stuck

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from contracts.model_card import InputSpec, ModelCard, OutputSpec, Thresholds
 from gateway.cuda.device import CudaDevice
 from gateway.cuda.device_outputs import DeviceOutputs, OutputOnDevice
+from gateway.cuda.device_room import DeviceRoom
+from gateway.cuda.host_room import HostRoom
+from gateway.cuda.selection_rooms import SelectionRoom, SelectionRooms
 from gateway.device_output import RawOutput, SelectionOptions
-from gateway.errors import DeviceMemoryFull, InvalidModelOutput
+from gateway.errors import DeviceLost, DeviceMemoryFull, InvalidModelOutput
 from gateway.frames.decoding import Decoder
 from tests.vision.cuda.conftest import HAS_GPU
-from vision.cuda.detections import DeviceSelector
 from vision.letterbox import Placement, placement_for
 
 LABELS = ("a", "b", "c")
@@ -29,10 +31,10 @@ PLACEMENT: Placement = placement_for((64, 48), (64, 48), (64, 48))
 
 
 class Clock:
-    """Each selection takes what the test says: those of the GPU first."""
+    """Each selection takes what the test says: those of the GPU first, then those of the CPU; and so on."""
 
-    def __init__(self, gpu_seconds: float, cpu_seconds: float) -> None:
-        self._took = [gpu_seconds] * 6 + [cpu_seconds] * 6
+    def __init__(self, *seconds: float) -> None:
+        self._took = [each for each in seconds for _ in range(6)]
         self._times = self._readings()
 
     def _readings(self) -> Iterator[float]:
@@ -69,6 +71,16 @@ def head(layout: str) -> NDArray[np.float32]:
     return np.ascontiguousarray(rows.T) if layout == "yolov8" else rows
 
 
+def measured(device: CudaDevice, kind: RawOutput, clock: Clock, at_one_time: int = 1) -> DeviceOutputs:
+    outputs = DeviceOutputs(device, at_one_time, clock)
+    outputs.expect([kind])
+    outputs.measure()
+    return outputs
+
+
+QUICKER = {"GPU": (0.001, 0.002), "CPU": (0.002, 0.001)}
+
+
 def on_gpu(device: CudaDevice, values: NDArray[np.float32]) -> Any:
     return device.upload(values.reshape(-1).view(np.uint8))
 
@@ -79,9 +91,8 @@ def test_detections_are_those_of_an_output_in_the_answer(
     device: CudaDevice, layout: str, quicker: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     kind = RawOutput("yolov8" if layout == "yolov8" else "yolov5", SHAPES[layout], len(LABELS))
-    outputs = DeviceOutputs(device, Clock(0.001, 0.002) if quicker == "GPU" else Clock(0.002, 0.001))
     with caplog.at_level(logging.INFO):
-        outputs.expect([kind])
+        outputs = measured(device, kind, Clock(*QUICKER[quicker]))
     assert f"detections are selected on the {quicker}" in caplog.text
     values = head(layout)
     decoder = Decoder(card_of(layout))
@@ -92,26 +103,47 @@ def test_detections_are_those_of_an_output_in_the_answer(
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_each_kind_is_measured_once(device: CudaDevice, caplog: pytest.LogCaptureFixture) -> None:
-    outputs = DeviceOutputs(device, Clock(0.001, 0.002))
+def place_of(outputs: DeviceOutputs, kind: RawOutput) -> str | None:
+    rooms = outputs._rooms.get(kind)
+    return None if rooms is None else rooms.place
+
+
+def test_a_kind_is_measured_again_and_what_changes_is_logged(
+    device: CudaDevice, caplog: pytest.LogCaptureFixture
+) -> None:
+    kind = RawOutput("yolov8", (7, 20), 3)
     with caplog.at_level(logging.INFO):
-        outputs.expect([RawOutput("yolov8", (7, 20), 3)])
-        outputs.expect([RawOutput("yolov8", (7, 20), 3)])
-    assert caplog.text.count("are selected on the") == 1
+        outputs = measured(device, kind, Clock(*QUICKER["GPU"], *QUICKER["GPU"], *QUICKER["CPU"]))
+        rooms = outputs._rooms[kind]
+        outputs.measure()
+        assert outputs._rooms[kind] is rooms
+        outputs.measure()
+    assert place_of(outputs, kind) == "CPU"
+    said = [text for text in caplog.messages if "are selected on the" in text]
+    assert said == ["detections are selected on the GPU", "detections are selected on the CPU"]
+
+
+def test_a_measurement_is_asked_for_where_other_kinds_come(device: CudaDevice) -> None:
+    asked = list[bool]()
+    outputs, kind = DeviceOutputs(device), RawOutput("yolov8", (7, 20), 3)
+    outputs.when_to_measure(lambda: asked.append(True))
+    for kinds, times in (([], 0), ([kind], 1), ([kind], 1), ([], 2)):
+        outputs.expect(kinds)
+        assert len(asked) == times
 
 
 def test_a_kind_that_is_gone_keeps_no_memory(device: CudaDevice) -> None:
     kind = RawOutput("yolov8", (7, 20), 3)
-    outputs = DeviceOutputs(device, Clock(0.001, 0.002))
-    outputs.expect([kind])
-    selector = weakref.ref(outputs._selectors[kind])
+    outputs = measured(device, kind, Clock(*QUICKER["GPU"]))
+    rooms = weakref.ref(outputs._rooms[kind])
     values, decoder = head("yolov8"), Decoder(card_of("yolov8"))
     in_work = outputs.output(on_gpu(device, values), 0, kind)
     outputs.expect([])
+    outputs.measure()
     np.testing.assert_array_equal(decoder.decode(in_work, PLACEMENT)[0], decoder.decode(values, PLACEMENT)[0])
     del in_work
     gc.collect()
-    assert selector() is None
+    assert rooms() is None
 
 
 class WatchedDevice(CudaDevice):
@@ -154,10 +186,10 @@ def test_an_output_is_cut_out_where_its_gpu_is_in_use() -> None:
     assert memory.cut == 1
 
 
-def test_several_threads_read_outputs_of_one_kind(device: CudaDevice) -> None:
+@pytest.mark.parametrize("quicker", ["GPU", "CPU"])
+def test_several_threads_read_outputs_of_one_kind(device: CudaDevice, quicker: str) -> None:
     kind = RawOutput("yolov8", (7, 20), 3)
-    outputs, decoder = DeviceOutputs(device, Clock(0.001, 0.002)), Decoder(card_of("yolov8"))
-    outputs.expect([kind])
+    outputs, decoder = measured(device, kind, Clock(*QUICKER[quicker]), 2), Decoder(card_of("yolov8"))
     heads = [np.ascontiguousarray(np.roll(head("yolov8"), seed, axis=1)) for seed in range(4)]
     expected = [decoder.decode(values, PLACEMENT) for values in heads]
     read = [outputs.output(on_gpu(device, values), 0, kind) for values in heads]
@@ -167,30 +199,75 @@ def test_several_threads_read_outputs_of_one_kind(device: CudaDevice) -> None:
         np.testing.assert_array_equal(ours[0], theirs[0])
 
 
-class FullDevice(CudaDevice):
-    """Has no memory for anything more."""
+class MetMemory:
+    """An array that can be cut only by two selections at one time."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = values
+        self.met = threading.Barrier(2)
+
+    def __getitem__(self, part: slice) -> Any:
+        self.met.wait(20)
+        return self.values[part]
+
+
+@pytest.mark.parametrize("quicker", ["GPU", "CPU"])
+def test_as_many_selections_as_there_are_rooms_do_not_wait_for_each_other(device: CudaDevice, quicker: str) -> None:
+    kind = RawOutput("yolov8", (7, 20), 3)
+    outputs, decoder, values = (
+        measured(device, kind, Clock(*QUICKER[quicker]), 2),
+        Decoder(card_of("yolov8")),
+        head("yolov8"),
+    )
+    memory, expected = MetMemory(on_gpu(device, values)), decoder.decode(values, PLACEMENT)
+    with ThreadPoolExecutor(2) as threads:
+        read = [outputs.output(memory, 0, kind) for _ in range(2)]
+        for found in threads.map(lambda output: decoder.decode(output, PLACEMENT), read):
+            np.testing.assert_array_equal(found[0], expected[0])
+
+
+class TroubledDevice(CudaDevice):
+    """Fails where memory is asked for, once it is told to."""
+
+    error: Exception | None = None
 
     def upload(self, values: NDArray[Any]) -> Any:
-        raise DeviceMemoryFull(values.nbytes, 10)
+        if self.error is not None:
+            raise self.error
+        return super().upload(values)
 
 
-def test_a_gpu_without_room_leaves_the_selection_to_the_cpu(
-    device: CudaDevice, caplog: pytest.LogCaptureFixture
-) -> None:
-    kind = RawOutput("yolov8", (7, 20), 3)
-    outputs = DeviceOutputs(FullDevice(0))
-    outputs.expect([kind])
-    assert "are not selected on the GPU" in caplog.text
+def test_a_gpu_without_room_leaves_the_selection_to_the_cpu(caplog: pytest.LogCaptureFixture) -> None:
+    kind, device = RawOutput("yolov8", (7, 20), 3), TroubledDevice(0)
+    device.error = DeviceMemoryFull(560, 10)
+    outputs = measured(device, kind, Clock())
+    assert "it is not measured who selects detections" in caplog.text
     decoder, values = Decoder(card_of("yolov8")), head("yolov8")
+    device.error = None
     found = decoder.decode(outputs.output(on_gpu(device, values), 0, kind), PLACEMENT)
     np.testing.assert_array_equal(found[0], decoder.decode(values, PLACEMENT)[0])
+
+
+def test_what_was_measured_stays_where_a_later_measurement_fails_but_on_a_lost_gpu_nothing_is_measured_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    kind, device = RawOutput("yolov8", (7, 20), 3), TroubledDevice(0)
+    outputs = measured(device, kind, Clock(*QUICKER["GPU"]))
+    device.error = DeviceMemoryFull(560, 10)
+    outputs.measure()
+    assert place_of(outputs, kind) == "GPU"
+    device.error = DeviceLost("Xid 79")
+    outputs.measure()
+    assert place_of(outputs, kind) is None
+    caplog.clear()
+    outputs.measure()
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("quicker", ["GPU", "CPU"])
 def test_numbers_that_are_none_are_an_error_of_the_model(device: CudaDevice, quicker: str) -> None:
     kind = RawOutput("yolov8", (7, 20), 3)
-    outputs = DeviceOutputs(device, Clock(0.001, 0.002) if quicker == "GPU" else Clock(0.002, 0.001))
-    outputs.expect([kind])
+    outputs = measured(device, kind, Clock(*QUICKER[quicker]))
     values = head("yolov8")
     values[5, 11] = np.nan
     with pytest.raises(InvalidModelOutput, match="anchor 11"):
@@ -201,6 +278,7 @@ def test_a_shape_that_is_not_the_layout_s_is_said_with_the_frame(device: CudaDev
     kind = RawOutput("yolov8", (3, 20), 3)
     outputs = DeviceOutputs(device)
     outputs.expect([kind])
+    outputs.measure()
     nothing = outputs.output(on_gpu(device, np.zeros((3, 20), np.float32)), 0, kind)
     with pytest.raises(InvalidModelOutput, match=r"predictions must be \(4 \+ C, A\)"):
         Decoder(card_of("yolov8")).decode(nothing, PLACEMENT)
@@ -214,17 +292,19 @@ def test_the_output_of_a_whole_detector_gives_the_same_detections(
     """What was measured stands in the log (``-o log_cli=true``)."""
     kind = RawOutput("yolov8", (84, 8400), 80)
     outputs = DeviceOutputs(device)
+    outputs.expect([kind])
     with caplog.at_level(logging.INFO):
-        outputs.expect([kind])
+        outputs.measure()
     assert "are selected on the" in caplog.text
     values = np.random.default_rng(5).uniform(0, 1, kind.shape).astype(np.float32)
     values[:4] = np.random.default_rng(6).uniform(4, 600, (4, 8400))
     options = SelectionOptions(
         thresholds=np.full(80, 0.3, np.float32), iou_threshold=0.5, class_agnostic=False, max_detections=100
     )
-    stream, memory, selecting = device.create_stream(), on_gpu(device, values), threading.Lock()
-    selector = DeviceSelector(kind.layout, kind.shape, kind.labels)
-    np.testing.assert_array_equal(
-        OutputOnDevice(device, stream, memory, 0, kind, selector, selecting).select(**options),
-        OutputOnDevice(device, stream, memory, 0, kind, None, selecting).select(**options),
+    memory = on_gpu(device, values)
+    with device.in_use("test"):
+        rooms: list[SelectionRoom] = [DeviceRoom(device, kind), HostRoom(device, kind)]
+    by_gpu, by_cpu = (
+        OutputOnDevice(device, device.create_stream(), memory, 0, kind, SelectionRooms("GPU", [room])) for room in rooms
     )
+    np.testing.assert_array_equal(by_gpu.select(**options), by_cpu.select(**options))

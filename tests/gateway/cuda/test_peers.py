@@ -113,6 +113,7 @@ def test_a_hundred_thousand_outputs_take_no_more_memory() -> None:
     outputs = DeviceOutputs(device)
     memory = DeviceFrameMemory(device, outputs, "outpost_test", 4, 2**20, KIND.size_bytes)
     memory.expect_outputs({"raw": KIND})
+    outputs.measure()
     head = np.random.default_rng(1).uniform(0, 1, KIND.shape).astype(np.float32)
     with device.in_use("test"):
         for slot in range(memory.slots):

@@ -1,0 +1,44 @@
+"""A worker with a GPU, as a program: FOLDER LOST ENDS.
+
+Its first LOST processes have lost their GPU. What each was told first stands in a line of FOLDER/told. Where ENDS is
+"late", those do not end with their line.
+"""
+
+import json
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def answer_to(message: dict[str, Any], number: int, lost: int) -> dict[str, Any]:
+    """What it says, as process of this number."""
+    answer: dict[str, Any] = {"kind": message["kind"], "id": message["id"], "problem": ""}
+    if message["kind"] == "start":
+        answer["preprocessing"] = {"path": "cuda", "reason": f"process {os.getpid()} has measured it"}
+    if message["kind"] == "metrics":
+        answer["text"] = "# TYPE frames_total counter\nframes_total 7.0\n"
+    if message["kind"] == "status":
+        facts = {"pid": os.getpid(), "shared_memory": True, "shared_memory_reason": "", "device_lost": number <= lost}
+        answer["status"] = facts
+    return answer
+
+
+def main(folder: Path, lost: int, ends: str) -> None:
+    told = folder / "told"
+    number = 1 + (len(told.read_text().splitlines()) if told.exists() else 0)
+    with socket.socket(fileno=int(os.environ["OUTPOST_GATEWAY_WORKER_LINK"])) as link, link.makefile("r") as lines:
+        for line in lines:
+            message = json.loads(line)
+            if message["kind"] == "start":
+                with told.open("a") as file:
+                    file.write(line)
+            link.sendall(json.dumps(answer_to(message, number, lost)).encode() + b"\n")
+    if ends == "late" and number <= lost:
+        time.sleep(3600)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
