@@ -1,6 +1,7 @@
 """The containers against the embedded run: sizes, seconds of the engine stage and of a start, images per second.
 
-`python -m benchmarks.containers`, after `make images`. Both gateways run during all rounds, and one is asked at a time.
+`python -m benchmarks.containers`, after `make images` and `docker compose build gateway-gpu`. Both gateways run during
+all rounds, and one is asked at a time.
 """
 
 import argparse
@@ -52,26 +53,36 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each load (default: %(default)s)")
     parser.add_argument("--concurrency", type=int, default=16, help="default: %(default)s")
+    parser.add_argument(
+        "--sizes-only", action="store_true", help="measure the images' sizes, and keep the other results"
+    )
     options = parser.parse_args()
     engine = docker.from_env()
-    facts = {
-        "command": " ".join(["python -m benchmarks.containers", *sys.argv[1:]]),
-        "machine": describe_machine(dt.datetime.now(dt.UTC)) | {"engine": _engine_version(engine)},
+    command = " ".join(["python -m benchmarks.containers", *sys.argv[1:]])
+    now = dt.datetime.now(dt.UTC)
+    results = RESULTS / "containers.json"
+    facts = json.loads(results.read_text()) if options.sizes_only else {"command": command}
+    facts |= {
         "images": [describe_image(engine, name) for name in image_names()],
-        "engine_stage_seconds": [engine_stage() for _ in range(options.rounds)],
-        "cold_start_seconds": [cold_start() for _ in range(options.rounds)],
-        "loads": compare_loads(engine, options.rounds, options.seconds, options.concurrency),
+        "images_measured": f"`{command}`, {now:%Y-%m-%d %H:%M} UTC",
     }
-    (RESULTS / "containers.json").write_text(json.dumps(facts, indent=1) + "\n")
+    if not options.sizes_only:
+        facts |= {
+            "machine": describe_machine(now) | {"engine": _engine_version(engine)},
+            "engine_stage_seconds": [engine_stage() for _ in range(options.rounds)],
+            "cold_start_seconds": [cold_start() for _ in range(options.rounds)],
+            "loads": compare_loads(engine, options.rounds, options.seconds, options.concurrency),
+        }
+    results.write_text(json.dumps(facts, indent=1) + "\n")
     (RESULTS / "containers.md").write_text(report(facts))
     print(report(facts))
 
 
 def image_names() -> tuple[str, ...]:
-    """Outpost's images that Compose starts, and the compiler's."""
+    """Outpost's images that Compose starts, the gateway's for GPUs, and the compiler's."""
     named = sorted({name for name in _compose({}, "config", "--images").split() if name.startswith(f"{REGISTRY}/")})
-    version = next(name.partition(":")[2] for name in named if "/gateway:" in name)
-    return (*named, f"{REGISTRY}/compiler:{version}")
+    gateway = next(name for name in named if "/gateway:" in name)
+    return (*named, f"{gateway}-gpu", f"{REGISTRY}/compiler:{gateway.rpartition(':')[2]}")
 
 
 def describe_image(engine: docker.DockerClient, name: str) -> dict[str, Any]:

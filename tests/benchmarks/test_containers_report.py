@@ -23,7 +23,12 @@ def facts(*, containers: float, cold: float, engine_stage: float = 5.0) -> dict[
     return {
         "command": "python -m benchmarks.containers",
         "machine": {"CPU": "one"},
-        "images": [image("outpost/triton:1-cpu", 500, 200), image("outpost/gateway:1", 400, 160)],
+        "images": [
+            image("outpost/triton:1-cpu", 500, 200),
+            image("outpost/gateway:1", 400, 160),
+            image("outpost/gateway:1-gpu", 1000, 300),
+        ],
+        "images_measured": "`python -m benchmarks.containers --sizes-only`, today",
         "engine_stage_seconds": [engine_stage, 2 * engine_stage, engine_stage / 2],
         "cold_start_seconds": [cold, 2 * cold, cold / 2],
         "loads": {"embedded": [load(200.0)] * 3, "containers": [load(containers), load(200.0), load(containers)]},
@@ -33,7 +38,9 @@ def facts(*, containers: float, cold: float, engine_stage: float = 5.0) -> dict[
 def test_goals_are_judged_by_medians() -> None:
     page = report(facts(containers=196.0, cold=9.0))
     assert "| outpost/triton:1-cpu | 500 | 200 | Python packages 370, base image 130 | 650: met |" in page
-    assert "250: met compressed, missed unpacked" in page
+    assert "base image 130 | 250: met compressed, missed unpacked |" in page
+    assert "| outpost/gateway:1-gpu | 1000 | 300 | Python packages 870, base image 130 |  |" in page
+    assert "`python -m benchmarks.containers --sizes-only`, today.\nCompressed:" in page
     assert "**9.0 s** (rounds: 9.0, 18.0, 4.5). Goal 10 s: met." in page
     assert (
         "- containers against embedded: **0.98** in the middle of the rounds (0.98, 1.00, 0.98), 0.98 of the medians"

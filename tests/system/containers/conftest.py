@@ -38,6 +38,16 @@ def images(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session")
+def gpu_images(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The gateway's images for GPUs, made from this checkout: their names by profile."""
+    variables = base_images(engine) | {"COMPOSE_PROFILES": "gpu,jetson"}
+    project = ComposeProject(engine, tmp_path_factory.mktemp("build"), variables)
+    done = project.compose("build", "gateway-gpu", "gateway-jetson", timeout_seconds=900)
+    assert done.returncode == 0, done.stderr[-6000:]
+    return {profile: f"{REGISTRY}/gateway:0.1.0-{profile}" for profile in ("gpu", "jetson")}
+
+
+@pytest.fixture(scope="session")
 def projects(engine: docker.DockerClient, images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Projects:
     """Makes projects of the images; each is taken down at the end of its block."""
 

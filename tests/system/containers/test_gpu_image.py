@@ -1,0 +1,99 @@
+"""The gateway's images for GPUs: whether what a GPU needs is in them, as far as that shows without one."""
+
+from pathlib import Path
+
+import docker
+import numpy as np
+import pytest
+
+from tests.system.conftest import SAMPLES, encode
+from tests.system.containers.compose_project import REPOSITORY
+from tests.system.containers.conftest import Projects
+from tests.system.small_builds import brightness_detector, card, write_build
+
+pytestmark = pytest.mark.containers
+KERNELS = ["place uint8", "place float32", "score_anchors", "collect_best", "compare_candidates", "suppress_repeats"]
+DECODE = """
+import ctypes, sysconfig
+from pathlib import Path
+import nvtx, simplejpeg
+from gateway.cuda.jpeg_decoder import JpegDecoder
+frames = [path.read_bytes() for path in Path("/samples").glob("*.jpg")]
+for frame, picture in zip(frames, JpegDecoder(None).decode(frames, 0), strict=True):
+    assert (picture == simplejpeg.decode_jpeg(frame, "rgb")).all()
+folder = Path(sysconfig.get_path("purelib"), "nvidia")
+for library in ("nvjpeg/lib/libnvjpeg.so.*", "nvimgcodec/extensions/libnvjpeg_ext.so.*"):
+    ctypes.CDLL(str(next(folder.glob(library))))
+print(len(frames))
+"""
+MISSING = "from gateway.cuda.jpeg_decoder import why_no_jpeg_decoder; print(why_no_jpeg_decoder())"
+SIMULATED = """
+services:
+  gateway:
+    environment: {NUMBA_ENABLE_CUDASIM: "1", OUTPOST_GATEWAY_PREPROCESS: cuda}
+"""
+
+
+def run_in_image(engine: docker.DockerClient, image: str, *arguments: str) -> str:
+    """What Python prints there, confined as Compose confines it."""
+    mounted = {REPOSITORY / "tests": "/opt/outpost/source/tests", REPOSITORY / "samples" / "frames": "/samples"}
+    output: bytes = engine.containers.run(
+        image,
+        list(arguments),
+        entrypoint="python3",
+        volumes={str(source): {"bind": target, "mode": "ro"} for source, target in mounted.items()},
+        tmpfs={"/tmp": ""},
+        read_only=True,
+        network_disabled=True,
+        remove=True,
+    )
+    return output.decode()
+
+
+@pytest.mark.parametrize(
+    ("profile", "capability"), [("gpu", "7.5"), ("gpu", "9.0a"), ("gpu", "12.0a"), ("jetson", "8.7")]
+)
+def test_every_kernel_becomes_machine_code(
+    engine: docker.DockerClient, gpu_images: dict[str, str], profile: str, capability: str
+) -> None:
+    said = run_in_image(engine, gpu_images[profile], "-m", "tests.system.containers.machine_code", capability)
+    assert said.splitlines() == [f"{name} 1" for name in KERNELS]
+
+
+def test_nvimagecodec_decodes_jpegs_by_its_cpu_decoders_and_has_the_gpus(
+    engine: docker.DockerClient, gpu_images: dict[str, str]
+) -> None:
+    assert run_in_image(engine, gpu_images["gpu"], "-c", DECODE).strip() == str(len(SAMPLES))
+
+
+def test_a_jetson_has_no_decoder_that_is_made_for_servers(
+    engine: docker.DockerClient, gpu_images: dict[str, str]
+) -> None:
+    assert run_in_image(engine, gpu_images["jetson"], "-c", MISSING).strip() == "nvImageCodec is not installed"
+
+
+def test_the_driver_is_asked_for_what_decodes_jpegs_in_hardware(
+    engine: docker.DockerClient, gpu_images: dict[str, str]
+) -> None:
+    variables = dict(entry.split("=", 1) for entry in engine.images.get(gpu_images["gpu"]).attrs["Config"]["Env"])
+    assert set(variables["NVIDIA_DRIVER_CAPABILITIES"].split(",")) == {"compute", "utility", "video"}
+
+
+def test_the_gateway_prepares_frames_by_the_kernels(
+    projects: Projects, gpu_images: dict[str, str], tmp_path: Path
+) -> None:
+    write_build(tmp_path, card("tiny"), brightness_detector().SerializeToString())
+    tmp_path.chmod(0o755)
+    with projects(SIMULATED, OUTPOST_GATEWAY_IMAGE=gpu_images["gpu"], OUTPOST_MODELS=str(tmp_path)) as project:
+        project.up("gateway")
+        project.wait_until_serving("tiny")
+        for extension, scale in (("jpg", 2), ("png", 1)):
+            picture = encode(np.full((48 * scale, 64 * scale, 3), 200, np.uint8), f".{extension}")
+            (frame,) = project.post("/v1/models/tiny/detect", picture).json()["frames"]
+            (found,) = frame["detections"]
+            assert found["box"] == pytest.approx([side * scale for side in (16, 12, 48, 36)], abs=0.01)
+            assert found["score"] == pytest.approx(0.9 * 200 / 255, abs=0.005)
+        (worker,) = project.gateway_status()["workers"]
+        assert (worker["preprocessing"], worker["transport"]) == ("cuda", "system_shared_memory")
+        code, said = project.run_in("gateway", "outpost-gateway", "check")
+        assert (code, "simulator" in said) == (0, True), said
