@@ -1,7 +1,7 @@
 """A gateway with embedded Triton on a state folder of its own."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,22 +20,28 @@ class RunningGateway:
     http_address: str
     grpc_address: str
     triton_address: str
+    admin_address: str
 
 
 @contextlib.contextmanager
-def running_gateway(seed: Path, work: Path) -> Iterator[RunningGateway]:
+def running_gateway(
+    seed: Path, work: Path, settings: Mapping[str, str] | None = None, *, start_seconds: float = 120.0
+) -> Iterator[RunningGateway]:
     """Run ``outpost-gateway serve`` until the end of the block.
 
     Args:
         seed: Folder of builds.
         work: Folder for state and log.
+        settings: Of the gateway, by name, besides the folders and ports.
+        start_seconds: It is ready by then.
 
     Raises:
         ServerFailed: It does not get ready.
     """
     http, grpc, metrics, admin, triton_http, triton_grpc, triton_metrics = free_ports(7)
     state = work / "state"
-    settings = {
+    values = {
+        **(settings or {}),
         "STATE_DIR": state,
         "SEED_DIR": seed,
         "HTTP_PORT": http,
@@ -51,11 +57,13 @@ def running_gateway(seed: Path, work: Path) -> Iterator[RunningGateway]:
         ["gateway", "serve"],
         ready_url=f"http://127.0.0.1:{http}/v2/health/ready",
         log=work / "gateway.log",
-        environment={f"OUTPOST_GATEWAY_{name}": str(value) for name, value in settings.items()},
+        environment={f"OUTPOST_GATEWAY_{name}": str(value) for name, value in values.items()},
+        timeout_seconds=start_seconds,
     )
     try:
         with server as pid:
-            yield RunningGateway(pid, f"127.0.0.1:{http}", f"127.0.0.1:{grpc}", f"127.0.0.1:{triton_grpc}")
+            addresses = (f"127.0.0.1:{port}" for port in (http, grpc, triton_grpc, admin))
+            yield RunningGateway(pid, *addresses)
     finally:
         # a gateway that had to be killed leaves them, and no other will use this state folder
         remove_stale_regions(f"outpost_{StateFolder(state).key}_")

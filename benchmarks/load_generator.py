@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -20,6 +20,9 @@ from gateway.load.load_report import result_json
 from gateway.load.load_runner import LoadPlan, measure_closed
 from gateway.load.sender_factory import gateway_sender
 
+if TYPE_CHECKING:
+    from gateway.cuda.device import CudaDevice
+
 GENERATOR_ROLE = "load generator"
 _TIMEOUT_SECONDS = 30.0
 
@@ -29,18 +32,26 @@ async def run_load(command: dict[str, Any], frames: Sequence[bytes]) -> dict[str
 
     Args:
         command: ``target`` (``gateway-grpc``, ``gateway-http``, ``endpoint`` or ``triton``), ``address``, ``model``,
-            ``clients``, ``warmup_seconds``, ``seconds``, ``roots`` (process id by role); ``build`` for ``triton``.
+            ``clients``, ``warmup_seconds``, ``seconds``, ``roots`` (process id by role); for ``triton`` also ``build``,
+            and ``on_gpu`` where the tensors are to lie there.
         frames: Encoded pictures.
     """
     meter = CpuMeter({**command["roots"], GENERATOR_ROLE: os.getpid()})
     plan = LoadPlan(command["target"], command["warmup_seconds"], command["seconds"])
     if command["target"] == "triton":
-        async with TensorRegion(command["address"], Path(command["build"]), frames) as region:
+        device = _first_gpu() if command.get("on_gpu") else None
+        async with TensorRegion(command["address"], Path(command["build"]), frames, device) as region:
             sender = GrpcFrameSender(
                 command["address"], region.requests, connections=command["clients"], timeout_seconds=_TIMEOUT_SECONDS
             )
             return await _measured(plan, sender, meter, command["clients"])
     return await _measured(plan, _sender(command, frames), meter, command["clients"])
+
+
+def _first_gpu() -> "CudaDevice":
+    from gateway.cuda.device import CudaDevice  # noqa: PLC0415 - numba, where there is a GPU
+
+    return CudaDevice(0)
 
 
 def _sender(command: dict[str, Any], frames: Sequence[bytes]) -> FrameSender:

@@ -1,20 +1,29 @@
 """Tensors computed beforehand, in shared memory that Triton knows: what is left is Triton and the model."""
 
 import asyncio
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
-import grpc.aio
 import numpy as np
+from numpy.typing import NDArray
 
 from contracts.model_card import ModelCard
-from gateway.frame_memory import HostFrameMemory
+from gateway.cuda.device_frame_memory import DeviceFrameMemory
+from gateway.errors import TritonRejected
+from gateway.frame_memory import FrameMemory, HostFrameMemory
 from gateway.frames.preparation import prepare_input
-from gateway.oip import service_pb2, service_pb2_grpc
+from gateway.oip import service_pb2
+from gateway.triton.connection import TritonConnection
+from gateway.triton.frame_client import FrameClient
+from gateway.triton.model_config import parse_config, raw_output_shape
 from vision.prepare import DEFAULT_MAX_PIXELS
+
+if TYPE_CHECKING:
+    from gateway.cuda.device import CudaDevice
 
 _UNREGISTER_ATTEMPTS, _UNREGISTER_PAUSE_SECONDS = 100, 0.1
 
@@ -26,53 +35,88 @@ class TensorRegion:
         address: ``host:port`` of Triton's gRPC endpoint.
         build: Build directory of the model; its name is the model's.
         frames: Encoded pictures.
+        device: The GPU that it is to lie on; a raw output of known shape is written into it then. None: in /dev/shm.
 
     Attributes:
         requests: A serialised inference request per frame.
     """
 
-    def __init__(self, address: str, build: Path, frames: Sequence[bytes]) -> None:
+    def __init__(self, address: str, build: Path, frames: Sequence[bytes], device: "CudaDevice | None" = None) -> None:
         card = ModelCard.model_validate_json((build / "card.json").read_bytes())
         self._address = address
-        self._memory = HostFrameMemory(f"outpost-bench-{os.getpid()}", len(frames), card.input.size_bytes)
-        for slot, frame in enumerate(frames):
-            prepare_input(frame, card.input, self._memory.array(slot, card.input.shape, np.uint8), DEFAULT_MAX_PIXELS)
-        self.requests = [self._request(build.name, card, slot) for slot in range(len(frames))]
+        raw = raw_output_shape(parse_config((build / "config.pbtxt").read_bytes()), card.output)
+        output_bytes = 4 * math.prod(raw) if raw and device is not None else 0
+        tensors = [_tensor_of(frame, card) for frame in frames]
+        name = f"outpost-bench-{os.getpid()}"
+        self._memory = (
+            _host_memory(name, tensors) if device is None else _device_memory(device, name, tensors, output_bytes)
+        )
+        self.requests = [self._request(build.name, card, slot, output_bytes) for slot in range(len(frames))]
 
-    def _request(self, model: str, card: ModelCard, slot: int) -> bytes:
+    def _request(self, model: str, card: ModelCard, slot: int, output_bytes: int) -> bytes:
         request = service_pb2.ModelInferRequest(model_name=model)
         tensor = request.inputs.add(name=card.input.name, datatype=card.input.datatype, shape=card.input.shape)
-        tensor.parameters["shared_memory_region"].string_param = self._memory.name
-        tensor.parameters["shared_memory_offset"].int64_param = self._memory.offset(slot)
-        tensor.parameters["shared_memory_byte_size"].int64_param = card.input.size_bytes
+        self._place(tensor, self._memory.offset(slot), card.input.size_bytes)
+        if output_bytes:
+            self._place(request.outputs.add(name=card.output.name), self._memory.output_offset(slot), output_bytes)
         return bytes(request.SerializeToString())
 
+    def _place(self, tensor: Any, offset: int, size_bytes: int) -> None:
+        tensor.parameters["shared_memory_region"].string_param = self._memory.name
+        tensor.parameters["shared_memory_offset"].int64_param = offset
+        tensor.parameters["shared_memory_byte_size"].int64_param = size_bytes
+
     async def __aenter__(self) -> Self:
-        request = service_pb2.SystemSharedMemoryRegisterRequest(
-            name=self._memory.name, key=f"/{self._memory.name}", byte_size=self._memory.size_bytes
-        )
-        async with grpc.aio.insecure_channel(self._address) as channel:
-            await service_pb2_grpc.GRPCInferenceServiceStub(channel).SystemSharedMemoryRegister(request, timeout=5.0)
+        connection = TritonConnection(self._address)
+        try:
+            await FrameClient(connection).register(self._memory)
+        finally:
+            await connection.close()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        connection = TritonConnection(self._address)
         try:
-            async with grpc.aio.insecure_channel(self._address) as channel:
-                await self._unregister(service_pb2_grpc.GRPCInferenceServiceStub(channel))
+            await self._unregister(FrameClient(connection))
         finally:
+            await connection.close()
             self._memory.retire()
 
-    async def _unregister(self, stub: service_pb2_grpc.GRPCInferenceServiceStub) -> None:
+    async def _unregister(self, client: FrameClient) -> None:
         # Triton lets go of a request's tensors a moment after it has answered
-        request = service_pb2.SystemSharedMemoryUnregisterRequest(name=self._memory.name)
         for _ in range(_UNREGISTER_ATTEMPTS - 1):
             try:
-                await stub.SystemSharedMemoryUnregister(request, timeout=5.0)
+                await client.unregister(self._memory)
+            except TritonRejected:
+                await asyncio.sleep(_UNREGISTER_PAUSE_SECONDS)
+            else:
                 return
-            except grpc.aio.AioRpcError as error:
-                if "in use" not in (error.details() or ""):
-                    raise
-            await asyncio.sleep(_UNREGISTER_PAUSE_SECONDS)
-        await stub.SystemSharedMemoryUnregister(request, timeout=5.0)
+        await client.unregister(self._memory)
+
+
+def _tensor_of(frame: bytes, card: ModelCard) -> NDArray[np.uint8]:
+    tensor = np.empty(card.input.shape, np.uint8)
+    prepare_input(frame, card.input, tensor, DEFAULT_MAX_PIXELS)
+    return tensor
+
+
+def _host_memory(name: str, tensors: Sequence[NDArray[np.uint8]]) -> FrameMemory:
+    memory = HostFrameMemory(name, len(tensors), tensors[0].nbytes)
+    for slot, tensor in enumerate(tensors):
+        memory.array(slot, tensor.shape, np.uint8)[:] = tensor
+    return memory
+
+
+def _device_memory(
+    device: "CudaDevice", name: str, tensors: Sequence[NDArray[np.uint8]], output_bytes: int
+) -> FrameMemory:
+    from gateway.cuda.device_outputs import DeviceOutputs  # noqa: PLC0415 - numba, where there is a GPU
+
+    memory = DeviceFrameMemory(device, DeviceOutputs(device), name, len(tensors), tensors[0].nbytes, output_bytes)
+    with device.in_use("copy tensors"):
+        for slot, tensor in enumerate(tensors):
+            begin = memory.offset(slot)
+            memory.values[begin : begin + tensor.nbytes].copy_to_device(tensor.ravel())
+    return memory

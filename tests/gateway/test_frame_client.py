@@ -39,6 +39,7 @@ class RegionTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: igno
         self.asked: list[Any] = []
         self.output_shape = [1, *KIND.shape]
         self.in_use = False
+        self.refuses = False
         self.is_asked = asyncio.Event()
         self.may_answer = asyncio.Event()
         self.may_answer.set()
@@ -48,6 +49,8 @@ class RegionTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: igno
         return service_pb2.CudaSharedMemoryRegisterResponse()
 
     async def CudaSharedMemoryUnregister(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if self.refuses:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "it is currently in use")
         if not self.in_use:  # else the real one also agrees, and closes the region later
             self.regions.pop(request.name, None)
         return service_pb2.CudaSharedMemoryUnregisterResponse()
@@ -194,3 +197,17 @@ async def test_regions_of_a_process_that_ended_are_forgotten(scene: Scene) -> No
     assert await register.forget("outpost_other_") == ()
     assert await register.forget("outpost_test_") == ("outpost_test_1",)
     assert scene.triton.regions == {}
+
+
+async def test_triton_is_asked_again_for_regions_that_a_model_still_works_on(scene: Scene) -> None:
+    await scene.client.register(scene.memory)
+    register = RegionRegister(scene.connection, pauses_seconds=(0.01,))
+    scene.triton.refuses = True
+    assert await register.forget("outpost_test_") == ()
+    await asyncio.sleep(0.05)
+    assert list(scene.triton.regions) == ["outpost_test_1"]
+    scene.triton.refuses = False
+    async with asyncio.timeout(10):
+        while scene.triton.regions:  # noqa: ASYNC110 - the other side is asked by polling
+            await asyncio.sleep(0.005)
+    await register.close()

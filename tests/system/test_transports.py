@@ -1,4 +1,4 @@
-"""How tensors reach the real Triton of the wheel, which knows no GPU: what it refuses, it refuses in its own words."""
+"""How tensors reach the real Triton of the wheel. Memory of a GPU that is made up, it refuses in its own words."""
 
 import os
 import signal
