@@ -80,7 +80,8 @@ class RegionRegister:
         for seconds in chain(self._pauses_seconds, repeat(self._pauses_seconds[-1])):
             await asyncio.sleep(seconds)
             try:
-                self._in_use &= {*await self.names()}
+                known = await self.names()
+                self._in_use.intersection_update(known)
                 self._in_use.difference_update(await self._forget(sorted(self._in_use)))
             except GatewayError as error:
                 _LOG.warning("Triton is not heard about old regions", extra={"reason": str(error)})
