@@ -6,7 +6,7 @@ from typing import Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from gateway.messages import ClassificationResult, DetectionResult, StageTimes
-from gateway.transport import Transport
+from gateway.transport import Refusal, Transport
 
 _SECONDS = (
     0.0005,
@@ -98,7 +98,7 @@ class ServingMetrics:
         self.transport_refused = Gauge(
             "outpost_transport_refused",
             "Workers whose tensors cannot reach Triton that way, and why",
-            ["transport", "reason"],
+            ["transport", "cause"],
             registry=registry,
         )
 
@@ -120,14 +120,14 @@ class ServingMetrics:
         for each in ("cpu", "cuda"):
             self.preprocessing.labels(each).set(each == path)
 
-    def use_transport(self, used: Transport, reasons: Mapping[Transport, str]) -> None:
+    def use_transport(self, used: Transport, refusals: Mapping[Transport, Refusal]) -> None:
         """Record how tensors reach Triton from here on, and why not in other ways."""
         self.shared_memory.set(used != Transport.REQUEST)
         for each in Transport:
             self.transport.labels(each.value).set(each == used)
         self.transport_refused.clear()
-        for each, reason in reasons.items():
-            self.transport_refused.labels(each.value, reason).set(1)
+        for each, refusal in refusals.items():
+            self.transport_refused.labels(each.value, refusal.cause).set(1)
 
     def observe_frame(self, model: str, times: StageTimes) -> None:
         """Record the stages of one frame."""

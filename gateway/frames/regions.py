@@ -12,7 +12,7 @@ from gateway.catalogue import Catalogue
 from gateway.device_output import RawOutput
 from gateway.errors import BackendError, GatewayError, TritonCode, TritonRejected
 from gateway.frame_memory import FrameMemory, HostFrameMemory
-from gateway.transport import Transport
+from gateway.transport import Refusal, Transport
 
 _LOG = logging.getLogger(__name__)
 _SAID = {
@@ -22,7 +22,7 @@ _SAID = {
 _PAUSES_SECONDS = (0.05, 0.5, 2.0, 30.0)
 _CLOSING_SECONDS = 4.0
 _MOST_OPEN = 4
-_BY_SETTING = "switched off by the setting shared_memory"
+_BY_SETTING = Refusal("setting", "switched off by the setting shared_memory")
 
 DeviceMemoryMaker = Callable[[str, int, int, int], FrameMemory]
 """Makes memory on the GPU of a region's name, slots, and bytes of the input and the output part of each."""
@@ -48,16 +48,20 @@ class FrameRegions:
     """Owns the current ``FrameMemory``.
 
     For each Triton that is seen, transports are tried in order: memory of the GPU where frames are prepared there, the
-    machine's shared memory, at last the request itself. ``reasons`` says why each of them that was tried is not used.
+    machine's shared memory, at last the request itself.
 
     Args:
         client: Where regions are registered.
         prefix: Beginning of the names of the regions, unique to this process.
         slots: Frames that may be in work at one time.
         use_shared_memory: False sends tensors in the request from the start.
-        on_transport: Told how tensors travel, at each change.
+        on_transport: Told how tensors travel, at each change of that or of ``refusals``.
         make_device_memory: Where frames are prepared on a GPU.
         pauses_seconds: Between questions that Triton does not answer as is needed; the last one again and again.
+
+    Attributes:
+        refusals: Why each way that was tried is not taken.
+        current: Where frames get their slots.
     """
 
     def __init__(
@@ -85,18 +89,23 @@ class FrameRegions:
         self._ending: dict[asyncio.Task[None], FrameMemory] = {}
         self._recovery: asyncio.Task[None] | None = None
         self._unanswered: FrameMemory | None = None
-        self._device_gone = ""
-        self.reasons = self._settled_reasons()
+        self._device_gone: Refusal | None = None
+        self.refusals = self._settled_refusals()
         self.current: FrameMemory = HostFrameMemory(None, slots, 1)
 
-    def _settled_reasons(self) -> dict[Transport, str]:
+    def _settled_refusals(self) -> dict[Transport, Refusal]:
         """Those that no other Triton changes."""
-        reasons = {} if self._use_shared_memory else {Transport.SYSTEM: _BY_SETTING}
+        refusals = {} if self._use_shared_memory else {Transport.SYSTEM: _BY_SETTING}
         if self._make_device_memory is not None and not self._use_shared_memory:
-            reasons[Transport.CUDA] = _BY_SETTING
-        if self._device_gone:
-            reasons[Transport.CUDA] = self._device_gone
-        return reasons
+            refusals[Transport.CUDA] = _BY_SETTING
+        if self._device_gone is not None:
+            refusals[Transport.CUDA] = self._device_gone
+        return refusals
+
+    @property
+    def reasons(self) -> dict[Transport, str]:
+        """``refusals`` in full sentences."""
+        return {transport: refusal.reason for transport, refusal in self.refusals.items()}
 
     @property
     def shared(self) -> bool:
@@ -119,7 +128,7 @@ class FrameRegions:
         async with self._replacing:
             restarted = catalogue.generation != self._registered_generation
             if restarted:
-                self.reasons = self._settled_reasons()
+                self.refusals = self._settled_refusals()
             self._outputs = catalogue.raw_outputs
             # never smaller: frames that wait were measured against an earlier catalogue
             needed = max(catalogue.largest_input_bytes, self.current.slot_bytes)
@@ -137,7 +146,7 @@ class FrameRegions:
         """What may be tried, best first."""
         known = (Transport.SYSTEM, Transport.REQUEST)
         chain = known if self._make_device_memory is None else (Transport.CUDA, *known)
-        return tuple(transport for transport in chain if transport not in self.reasons)
+        return tuple(transport for transport in chain if transport not in self.refusals)
 
     def _output_bytes(self) -> int:
         return max((output.size_bytes for output in self._outputs.values()), default=0)
@@ -180,16 +189,17 @@ class FrameRegions:
         await self._settle_unanswered()
         still_open = sum(memory.transport == Transport.CUDA for memory in self._ending.values())
         if still_open >= _MOST_OPEN and Transport.CUDA in self._chain():
-            self._refuse(Transport.CUDA, f"Triton has {still_open} older regions open: restart it")
+            reason = f"Triton has {still_open} older regions open: restart it"
+            self._refuse(Transport.CUDA, Refusal("kept_by_triton", reason))
         for transport in self._chain()[:-1]:
             try:
                 memory = self._make(transport, slot_bytes)
             except (OSError, BackendError) as error:
-                self._refuse(transport, f"cannot create it: {error}")
+                self._refuse(transport, Refusal("not_created", f"cannot create it: {error}"))
                 continue
             if not await self._is_registered(memory):
                 continue
-            if transport not in self.reasons:
+            if transport not in self.refusals:
                 return memory
             self._let_go(memory)  # the GPU was lost meanwhile
         return HostFrameMemory(None, self._slots, slot_bytes)
@@ -209,7 +219,7 @@ class FrameRegions:
         except TritonRejected as error:
             self._unanswered = None
             memory.retire()
-            self._refuse(memory.transport, f"Triton cannot open it: {error}")
+            self._refuse(memory.transport, Refusal("refused_by_triton", f"Triton cannot open it: {error}"))
             return False
         self._unanswered = None
         return True
@@ -252,10 +262,12 @@ class FrameRegions:
         """
         if self._make_device_memory is None:
             return
-        self._make_device_memory, self._device_gone = None, reason
-        self._refuse(Transport.CUDA, reason)
+        self._make_device_memory, self._device_gone = None, Refusal("gpu_lost", reason)
+        self._refuse(Transport.CUDA, self._device_gone)
         if self.current.transport == Transport.CUDA:
             self._take_another()
+        else:
+            self._on_transport(self.current.transport)
 
     def leave(self, memory: FrameMemory) -> None:
         """Triton did not answer and may write into a slot of this memory later: it gets no new frames.
@@ -285,9 +297,9 @@ class FrameRegions:
                     return
             await asyncio.sleep(seconds)
 
-    def _refuse(self, transport: Transport, reason: str) -> None:
-        self.reasons[transport] = reason
-        _LOG.warning(_SAID[transport], extra={"reason": reason})
+    def _refuse(self, transport: Transport, refusal: Refusal) -> None:
+        self.refusals[transport] = refusal
+        _LOG.warning(_SAID[transport], extra={"reason": refusal.reason})
 
     async def _forget_region(self, memory: FrameMemory) -> bool:
         """Whether Triton is known not to have it open."""

@@ -130,7 +130,7 @@ class Worker:
         self._http: HttpServer | None = None
 
     def _use_transport(self, transport: Transport) -> None:
-        self.metrics.use_transport(transport, self.regions.reasons)
+        self.metrics.use_transport(transport, self.regions.refusals)
         self.preprocessing.use_transport(transport)
 
     def _current_catalogue(self) -> Catalogue:

@@ -50,7 +50,7 @@ class Scene:
             self.prefix,
             2,
             use_shared_memory=use_shared_memory,
-            on_transport=lambda used: self.metrics.use_transport(used, self.regions.reasons),
+            on_transport=lambda used: self.metrics.use_transport(used, self.regions.refusals),
             make_device_memory=self.make_device_memory if with_device else None,
             pauses_seconds=(0.001,),
         )
@@ -67,7 +67,7 @@ class Scene:
     def refusals(self) -> dict[str, str]:
         """Why which way is not taken, as the metrics say it."""
         (family,) = self.metrics.transport_refused.collect()
-        return {sample.labels["transport"]: sample.labels["reason"] for sample in family.samples}
+        return {sample.labels["transport"]: sample.labels["cause"] for sample in family.samples}
 
     async def let_go(self) -> None:
         """Wait until Triton has let go what is to be freed."""

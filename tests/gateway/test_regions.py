@@ -32,7 +32,7 @@ async def test_what_triton_refuses_is_named_and_the_next_way_is_taken(scene: Sce
     await scene.regions.refresh(catalogue())
     assert scene.regions.current.transport == SYSTEM
     assert scene.regions.reasons == {CUDA: "Triton cannot open it: GPUs not supported"}
-    assert scene.refusals() == {CUDA.value: "Triton cannot open it: GPUs not supported"}
+    assert scene.refusals() == {CUDA.value: "refused_by_triton"}
     assert scene.regions.reason == ""
     assert scene.events == ["allocated", "freed"]
     assert [scene.gauge(each) for each in (CUDA, SYSTEM, REQUEST)] == [0, 1, 0]
@@ -123,6 +123,15 @@ async def test_frames_leave_a_lost_gpu_at_once_and_for_good(scene: Scene) -> Non
     await scene.regions.refresh(catalogue(2))
     assert scene.regions.current.transport == SYSTEM
     assert scene.regions.reasons == {CUDA: "the GPU was lost: Xid 79"}
+    assert scene.refusals() == {CUDA.value: "gpu_lost"}
+
+
+async def test_a_gpu_that_is_lost_after_triton_refused_its_memory_is_in_the_metrics(scene: Scene) -> None:
+    scene.client.refusals[CUDA] = TritonRejected(TritonCode.INVALID_ARGUMENT, "GPUs not supported")
+    await scene.regions.refresh(catalogue(1))
+    scene.regions.leave_device("the GPU was lost: Xid 79")
+    assert scene.refusals() == {CUDA.value: "gpu_lost"}
+    assert [scene.gauge(each) for each in (CUDA, SYSTEM, REQUEST)] == [0, 1, 0]
 
 
 async def test_a_gpu_that_is_lost_while_triton_is_away(scene: Scene) -> None:
