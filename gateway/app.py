@@ -164,6 +164,7 @@ class Gateway:
         """Finish the requests in work, then end Triton."""
         if self._recovery is not None:
             self._recovery.cancel()
+            await asyncio.wait([self._recovery])
         await asyncio.gather(*(worker.stop() for worker in self.workers), return_exceptions=True)
         if self._task is not None:
             self._task.cancel()

@@ -1,9 +1,10 @@
 """One GPU as the gateway uses it: memory on it, memory that it reads quickly, streams."""
 
+import ctypes
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from gateway.cuda.device_errors import known_error
 from gateway.errors import DeviceRefused
 
 _FREEING = threading.RLock()
+_HANDLE_BYTES = 64  # CU_IPC_HANDLE_SIZE
 
 
 class CudaDevice:
@@ -144,11 +146,11 @@ class CudaDevice:
                 raise DeviceRefused("share memory with Triton", str(error)) from error
             if handle.offset:
                 raise DeviceRefused("share memory with Triton", "it does not begin an allocation of its own")
-            return bytes(handle.handle.reserved)
+            return handle_bytes(handle.handle)
 
     @contextmanager
     def freeing(self) -> Iterator[None]:
-        """Gives back what the block lets go of, at its end: arrays on the GPU, pinned memory.
+        """Gives back what the block lets go of, at its end: arrays on the GPU, pinned memory, streams.
 
         Arrays that are let go of elsewhere are freed later, by whichever thread has the turn. One block at a time:
         numba's list of what is to be freed is not made for several threads.
@@ -158,8 +160,12 @@ class CudaDevice:
         """
         with _FREEING, self.in_use("free memory"):
             yield
-            if not self.simulated:
-                cuda.current_context().memory_manager.deallocations.clear()
+            if self.simulated:
+                return
+            context = cuda.current_context()
+            for let_go in (context.memory_manager.deallocations, context.deallocations):
+                with suppress(IndexError):  # an array that was let go of elsewhere had the rest freed
+                    let_go.clear()
 
     def free_unused(self) -> None:
         """Give back what no array uses any more; the driver is asked late otherwise.
@@ -183,6 +189,11 @@ def device_count() -> int:
     except Exception as error:
         known = known_error(error, "start CUDA", 0, lambda: 0)
         raise known or DeviceRefused("start CUDA", f"{type(error).__name__}: {error}") from error
+
+
+def handle_bytes(handle: Any) -> bytes:
+    """The content of a ``CUipcMemHandle`` of NVIDIA's Python bindings, which has no field for it."""
+    return ctypes.string_at(int(handle.getPtr()), _HANDLE_BYTES)
 
 
 def _bytes(value: float) -> int:

@@ -40,8 +40,12 @@ class SharingDevice(Protocol):
 class OutputReader(Protocol):
     """Reads what models have written on the GPU."""
 
-    def expect(self, kinds: Collection[RawOutput]) -> None:
-        """Such outputs come from here on, and no others; returns at once."""
+    def expect(self, region: str, kinds: Collection[RawOutput]) -> None:
+        """Such outputs come from here on, and no others, all into this region; returns at once."""
+        ...
+
+    def forget(self, region: str) -> None:
+        """No outputs come into this region any more; returns at once."""
         ...
 
     def output(self, values: Any, begin: int, kind: RawOutput) -> DeviceOutput:
@@ -81,7 +85,7 @@ class DeviceFrameMemory:
         self._values = device.allocate(-(-self.size_bytes // _SHARED_BLOCK_BYTES) * _SHARED_BLOCK_BYTES)
         try:
             self.device_handle = DeviceHandle(device.ipc_handle(self._values), device.ordinal)
-        except BackendError:
+        except Exception:
             self._free()
             raise
         self._ring = SlotRing(slots, self._free)
@@ -107,7 +111,7 @@ class DeviceFrameMemory:
     def expect_outputs(self, outputs: Mapping[str, RawOutput]) -> None:
         """Tell what the builds may write into the slots; what does not fit comes in the answer."""
         fitting = {build: kind for build, kind in outputs.items() if kind.size_bytes <= self.output_bytes}
-        self._reader.expect(frozenset(fitting.values()))
+        self._reader.expect(self.name, frozenset(fitting.values()))
         self._outputs = fitting
 
     def raw_output(self, build: str) -> RawOutput | None:
@@ -132,6 +136,7 @@ class DeviceFrameMemory:
 
     def retire(self) -> None:
         """Free the memory now, or when the slots that are still out are back; Triton must not have it open then."""
+        self._reader.forget(self.name)
         self._ring.retire()
 
     def _free(self) -> None:

@@ -3,7 +3,9 @@
 import logging
 import statistics
 import time
-from collections.abc import Callable, Collection
+import traceback
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Any, Unpack
 
 import numpy as np
@@ -11,16 +13,18 @@ from numpy.typing import NDArray
 
 from gateway.cuda.device import CudaDevice
 from gateway.cuda.device_room import DeviceRoom
-from gateway.cuda.host_room import HostRoom
-from gateway.cuda.selection_rooms import Place, SelectionRoom, SelectionRooms
+from gateway.cuda.selection_rooms import SelectionRooms
 from gateway.device_output import RawOutput, SelectionOptions
-from gateway.errors import BackendError, DeviceLost
+from gateway.errors import DeviceLost
 from vision.heads import candidates_of
 from vision.nms import select_detections
 
 _LOG = logging.getLogger(__name__)
 _ROUNDS = 5
 _LIKELY_ANCHORS = 100
+_QUICKER = 0.8
+
+_Known = dict[RawOutput, SelectionRooms | None]
 
 
 class DeviceOutputs:
@@ -30,7 +34,7 @@ class DeviceOutputs:
 
     Args:
         device: Where outputs lie.
-        at_one_time: So many selections of a kind do not wait for each other.
+        at_one_time: So many selections of a kind, on the GPU, do not wait for each other.
         clock: Seconds, for the measurement.
 
     Raises:
@@ -41,61 +45,84 @@ class DeviceOutputs:
         self, device: CudaDevice, at_one_time: int = 1, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self._device = device
-        self._at_one_time = at_one_time
         self._clock = clock
-        self._stream = device.create_stream()
+        self._stream, self._measuring = device.create_stream(), device.create_stream()
+        # numba remembers each stream that a kernel was launched in, so that rooms that come and go share a few
+        self._room_streams = [device.create_stream() for _ in range(at_one_time)]
+        self._region = ""
         self._kinds: frozenset[RawOutput] = frozenset()
-        self._rooms: dict[RawOutput, SelectionRooms] = {}
+        self._rooms: _Known = {}
+        self._rooms_before: _Known = {}
+        self._lost = False
         self._when_to_measure: Callable[[], None] = lambda: None
 
     def when_to_measure(self, tell: Callable[[], None]) -> None:
         """Who is told that ``measure`` should be called, from another thread."""
         self._when_to_measure = tell
 
-    def expect(self, kinds: Collection[RawOutput]) -> None:
-        """Such outputs come from here on, and no others; returns at once."""
+    def expect(self, region: str, kinds: Collection[RawOutput]) -> None:
+        """Such outputs come from here on, and no others, all into this region; returns at once."""
+        self._region = region
         if self._kinds != frozenset(kinds):
             self._kinds = frozenset(kinds)
             self._when_to_measure()
+
+    def forget(self, region: str) -> None:
+        """No outputs come into this region any more; returns at once."""
+        if self._region == region:
+            self.expect(region, ())
 
     def measure(self) -> None:
         """Measure for each kind who selects more quickly, and forget kinds that do not come any more.
 
         Called again and again, for what else the GPU does changes the answer. Compiles kernels, which takes seconds;
-        outputs are read meanwhile. A failure is logged and changes nothing.
+        outputs are read meanwhile. A failure is logged and changes nothing; on a lost GPU nothing is measured again.
         """
+        if self._lost:
+            return
+        found: _Known = {}
         for kind in self._kinds:
             try:
-                self._rooms |= {kind: self._quicker(kind)}
+                found[kind] = self._quicker(kind)
             except Exception as error:  # noqa: BLE001 - the CPU selects as well, and frames must be served
                 _LOG.warning("it is not measured who selects detections", extra={"reason": str(error)})
+                self._let_go(error)
                 if isinstance(error, DeviceLost):
-                    self._kinds = frozenset()
-        kept = {kind: rooms for kind, rooms in self._rooms.items() if kind in self._kinds}
-        try:
-            with self._device.freeing():
-                self._rooms = kept
-        except BackendError:  # memory of a lost GPU is gone anyway
-            self._rooms = kept
+                    self._lost, found = True, {}
+                    break
+                if kind in self._rooms:
+                    found[kind] = self._rooms[kind]
+        with suppress(Exception), self._device.freeing():  # memory of a lost GPU is gone anyway
+            self._rooms_before = {}
+        self._rooms_before, self._rooms = self._rooms, found  # an output that is read does not let go of them last
 
-    def _quicker(self, kind: RawOutput) -> SelectionRooms:
-        gpu_seconds, cpu_seconds = self._seconds("GPU", kind), self._seconds("CPU", kind)
-        place: Place = "GPU" if gpu_seconds < cpu_seconds else "CPU"
-        known = self._rooms.get(kind)
-        if known is not None and known.place == place:
-            return known
-        rooms = SelectionRooms(place, [self._room(place, kind) for _ in range(self._at_one_time)])
+    def _let_go(self, error: BaseException | None) -> None:
+        """Of the memory of the GPU that an error's frames hold, where it can be freed."""
+        with suppress(Exception), self._device.freeing():
+            while error is not None:
+                traceback.clear_frames(error.__traceback__)
+                error = error.__context__
+
+    def _quicker(self, kind: RawOutput) -> SelectionRooms | None:
+        gpu_seconds, cpu_seconds = self._seconds(kind, on_gpu=True), self._seconds(kind, on_gpu=False)
+        if kind in self._rooms:  # where both are about as quick, each measurement would change the place
+            known = self._rooms[kind]
+            here, there = (gpu_seconds, cpu_seconds) if known else (cpu_seconds, gpu_seconds)
+            if there >= _QUICKER * here:
+                return known
+        rooms = self._make_rooms(kind, self._room_streams) if gpu_seconds < cpu_seconds else None
+        place = "GPU" if rooms else "CPU"
         milliseconds = {"gpu_ms": round(1e3 * gpu_seconds, 3), "cpu_ms": round(1e3 * cpu_seconds, 3)}
         _LOG.info("detections are selected on the %s", place, extra={"shape": list(kind.shape), **milliseconds})
         return rooms
 
-    def _room(self, place: Place, kind: RawOutput) -> SelectionRoom:
+    def _make_rooms(self, kind: RawOutput, streams: Sequence[Any]) -> SelectionRooms:
         with self._device.in_use("make room for NMS"):
-            return DeviceRoom(self._device, kind) if place == "GPU" else HostRoom(self._device, kind)
+            return SelectionRooms([DeviceRoom(self._device, kind, stream) for stream in streams])
 
-    def _seconds(self, place: Place, kind: RawOutput) -> float:
+    def _seconds(self, kind: RawOutput, *, on_gpu: bool) -> float:
         values = self._device.upload(_likely_output(kind).reshape(-1).view(np.uint8))
-        rooms = SelectionRooms(place, [self._room(place, kind)])
+        rooms = self._make_rooms(kind, [self._measuring]) if on_gpu else None
         output = OutputOnDevice(self._device, self._stream, values, 0, kind, rooms)
         thresholds = np.full(kind.labels, 0.25, np.float32)
         took = []
@@ -103,6 +130,8 @@ class DeviceOutputs:
             began_at = self._clock()
             output.select(thresholds=thresholds, iou_threshold=0.5, class_agnostic=False, max_detections=100)
             took.append(self._clock() - began_at)
+        with self._device.freeing():
+            del output, rooms, values
         return statistics.median(took[1:])
 
     def output(self, values: Any, begin: int, kind: RawOutput) -> "OutputOnDevice":
@@ -119,7 +148,7 @@ class OutputOnDevice:
         memory: On the GPU, uint8, one axis.
         begin: Where the output begins there, in bytes.
         kind: What it is.
-        rooms: Where detections are selected; None where that was not measured.
+        rooms: Where detections are selected; None for the CPU.
     """
 
     def __init__(

@@ -139,13 +139,13 @@ class DevicePreparer:
 
     def _give_up(self, frames: int) -> None:
         self._stuck = (
-            f"a batch of {frames} frames was not done after {self._batch_seconds:g} s; they keep their places, so"
-            " restart the gateway"
+            f"a batch of {frames} frames was not done after {self._batch_seconds:g} s; they keep their places until"
+            " their worker is replaced; with one worker, restart the gateway"
         )
         _LOG.error("the GPU does not get done", extra={"reason": self._stuck})
-        self._when_stuck(DeviceLost(self._stuck))  # the batch may have every place there is, so that no frame comes
         while self._waiting:
             self._fail(self._waiting.popleft(), DeviceLost(self._stuck))
+        self._when_stuck(DeviceLost(self._stuck))  # the batch may have every place there is, so that no frame comes
 
     def _fail(self, frame: WaitingFrame, error: BaseException) -> None:
         placed = self._placed.pop(frame)

@@ -13,19 +13,20 @@ from vision.cuda.detections import DeviceSelector
 
 
 class DeviceRoom:
-    """``SelectionRoom`` on the GPU: only detections are copied. The first selection of a process compiles kernels.
+    """Memory for one selection at a time; only detections are copied. The first one of a process compiles kernels.
 
     Args:
         device: Is in use where the room is made, and where it is used.
         kind: Of the outputs.
+        stream: Where it works.
     """
 
-    def __init__(self, device: CudaDevice, kind: RawOutput) -> None:
+    def __init__(self, device: CudaDevice, kind: RawOutput, stream: Any) -> None:
         self._selector = DeviceSelector(kind.layout, kind.shape, kind.labels)
-        self._stream = device.create_stream()
+        self._stream = stream
         self._launching = LAUNCHING if device.simulated else nullcontext()
 
     def select(self, values: Any, **options: Unpack[SelectionOptions]) -> NDArray[np.float32]:
-        """Select there, and wait for it."""
+        """What thresholds and NMS leave of an output on the GPU, as a new array; waits for it."""
         with self._launching:
             return self._selector.select(values, stream=self._stream, **options)

@@ -51,20 +51,30 @@ class StagingMemory:
             DeviceLost, DeviceRefused: The GPU does not pin memory any more.
         """
         rounded = 1 << max(_SMALLEST_BITS, (size_bytes - 1).bit_length())
+        let_go: list[Block] = []
         with self._lock:
             if self._free[rounded]:
                 return self._free[rounded].pop()
             if self.pinned_bytes + rounded > self._most_bytes:
-                self._drop_free()
-            if self.pinned_bytes + rounded > self._most_bytes:
-                return np.empty(rounded, np.uint8)
-            try:
-                block = self._allocate_pinned(rounded)
-            except DeviceMemoryFull:
-                return np.empty(rounded, np.uint8)
+                let_go = self._take_free()
+            fits = self.pinned_bytes + rounded <= self._most_bytes
+            if fits:
+                self.pinned_bytes += rounded
+        self._let_go(let_go)
+        return self._pin(rounded) if fits else np.empty(rounded, np.uint8)
+
+    def _pin(self, size_bytes: int) -> Block:
+        try:
+            block = self._allocate_pinned(size_bytes)
+        except Exception as error:
+            with self._lock:
+                self.pinned_bytes -= size_bytes
+            if isinstance(error, DeviceMemoryFull):
+                return np.empty(size_bytes, np.uint8)
+            raise
+        with self._lock:
             self._pinned.add(id(block))
-            self.pinned_bytes += rounded
-            return block
+        return block
 
     def give_back(self, block: Block) -> None:
         """The block may be used again."""
@@ -75,13 +85,18 @@ class StagingMemory:
     def drop(self) -> None:
         """Give back all blocks that no frame has."""
         with self._lock:
-            self._drop_free()
+            let_go = self._take_free()
+        self._let_go(let_go)
 
-    def _drop_free(self) -> None:
-        if not any(self._free.values()):
-            return
-        with self._freeing():
-            for size_bytes, blocks in self._free.items():
-                self._pinned.difference_update(map(id, blocks))
-                self.pinned_bytes -= size_bytes * len(blocks)
+    def _take_free(self) -> list[Block]:
+        found = [block for blocks in self._free.values() for block in blocks]
+        self._free.clear()
+        self._pinned.difference_update(map(id, found))
+        self.pinned_bytes -= sum(block.size for block in found)
+        return found
+
+    def _let_go(self, blocks: list[Block]) -> None:
+        """Outside the lock: the driver may take its time, and the event loop gives blocks back."""
+        if blocks:
+            with self._freeing():
                 blocks.clear()

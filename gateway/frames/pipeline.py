@@ -26,6 +26,7 @@ from vision.letterbox import Placement
 
 _MOST_RETRIES = 4
 _LONGEST_INFERENCE_SECONDS = 60.0
+_LONGEST_READING_SECONDS = 30.0
 # after one of these Triton is done with the request
 _ANSWERS = (InstanceLost, RegionLost, InvalidModelOutput, TritonRejected)
 _T = TypeVar("_T")
@@ -76,6 +77,7 @@ class FramePipeline:
         backend: Triton.
         preparer: Decodes and letterboxes.
         events: Told what happens.
+        reading_seconds: Reading an output takes no longer on a GPU that works.
         clock: Monotonic seconds.
     """
 
@@ -87,6 +89,7 @@ class FramePipeline:
         preparer: FramePreparer,
         *,
         events: FrameEvents,
+        reading_seconds: float = _LONGEST_READING_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._admission = admission
@@ -94,6 +97,7 @@ class FramePipeline:
         self._backend = backend
         self._preparer = preparer
         self._events = events
+        self._reading_seconds = reading_seconds
         self._clock = clock
         self._decoders: dict[str, tuple[ModelCard, Decoder]] = {}
 
@@ -171,13 +175,21 @@ class FramePipeline:
 
         if isinstance(output, np.ndarray):
             return read(task, output, prepared.placement, times)
-        # it waits for the GPU
-        reading = asyncio.ensure_future(asyncio.to_thread(read, task, output, prepared.placement, times))
+        reading = self._read_beside(partial(read, task, output, prepared.placement, times))
         try:
-            return await finish(reading)
+            return await finish(asyncio.create_task(reading))
         except DeviceLost as error:
             self._events.device_lost(error)
             raise
+
+    async def _read_beside(self, read: Callable[[], _T]) -> _T:
+        """It waits for the GPU, which may be for ever: its slot is kept, for the GPU may read it until then."""
+        reading = asyncio.create_task(asyncio.to_thread(read))
+        done, _ = await asyncio.wait([reading], timeout=self._reading_seconds)
+        if not done:
+            reason = f"an output was not read after {self._reading_seconds:g} s; its frame keeps its place until it is"
+            self._events.device_lost(DeviceLost(reason))
+        return await reading
 
     async def _infer(self, task: FrameTask, place: "_Place") -> ModelOutput:
         """Inference has no effects: what a dead instance could not answer, another one may."""

@@ -194,8 +194,12 @@ class FrameRegions:
         for transport in self._chain()[:-1]:
             try:
                 memory = self._make(transport, slot_bytes)
-            except (OSError, BackendError) as error:
-                self._refuse(transport, Refusal("not_created", f"cannot create it: {error}"))
+            except Exception as error:  # the packages around a driver fail in ways of their own
+                known = isinstance(error, OSError | BackendError)
+                if not known and transport != Transport.CUDA:
+                    raise
+                what = str(error) if known else f"{type(error).__name__}: {error}"
+                self._refuse(transport, Refusal("not_created", f"cannot create it: {what}"))
                 continue
             if not await self._is_registered(memory):
                 continue

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
 from contracts.active_models import ActiveModel
 from gateway.catalogue import Catalogue
@@ -102,7 +103,8 @@ class Supervisor:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             if self._note_losses():
-                await self._publish_up()
+                with suppress(GatewayError):  # a Triton that does not answer, either; it is published again soon
+                    await self._publish_up()
             if self._clock() - answered_at > _LIVE_INTERVAL_SECONDS and await self._control.is_live(
                 _LIVE_INTERVAL_SECONDS
             ):

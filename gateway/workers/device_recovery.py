@@ -55,20 +55,27 @@ class DeviceRecovery:
         self._sleep = sleep
         self._clock = clock
         self._replaced = Counter[int]()
+        self._lost_at = clock()
 
     async def run(self) -> None:
         """Look after them until cancelled."""
-        lost_at = self._clock()
         while True:
             await self._sleep(self._look_seconds)
-            statuses = [await worker.status() for worker in self._workers]
-            lost = [index for index, status in enumerate(statuses) if status.device_lost]
-            if lost:
-                lost_at = self._clock()
-                if all(status.pid for status in statuses):
-                    await self._replace(min(lost, key=lambda index: self._replaced[index]))
-            elif self._clock() - lost_at > self._pauses_seconds[-1]:
-                self._replaced.clear()
+            try:
+                await self._look()
+            except Exception:  # noqa: BLE001 - whatever it is, workers without their GPU are looked after again
+                _LOG.exception("workers could not be looked after; it is tried again")
+                await self._sleep(self._pauses_seconds[0])
+
+    async def _look(self) -> None:
+        statuses = [await worker.status() for worker in self._workers]
+        lost = [index for index, status in enumerate(statuses) if status.device_lost]
+        if lost:
+            self._lost_at = self._clock()
+            if all(status.pid for status in statuses):
+                await self._replace(min(lost, key=lambda index: self._replaced[index]))
+        elif self._clock() - self._lost_at > self._pauses_seconds[-1]:
+            self._replaced.clear()
 
     async def _replace(self, index: int) -> None:
         pause = self._pauses_seconds[min(self._replaced[index], len(self._pauses_seconds) - 1)]

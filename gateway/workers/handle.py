@@ -25,6 +25,7 @@ from gateway.start_errors import WorkerNotStarted
 from gateway.supervision.memory_kills import MemoryKills
 from gateway.workers.agreed_preprocessing import AgreedPreprocessing
 from gateway.workers.answer_seconds import AnswerSeconds
+from gateway.workers.endable_process import EndableProcess
 from gateway.workers.lasting_counters import LastingCounters
 from gateway.workers.worker import Worker, worker_memory_prefix
 
@@ -32,7 +33,7 @@ _LOG = logging.getLogger(__name__)
 _WORKER = (sys.executable, "-m", "gateway", "worker")
 _LINE_LIMIT_BYTES = 64 * 2**20
 _RESTART_SECONDS = 1.0
-_LOOK_SECONDS = 1.0
+_GIVE_AGAIN_SECONDS = 1.0
 _STOP_SECONDS = 5.0
 LINK_VARIABLE = "OUTPOST_GATEWAY_WORKER_LINK"
 
@@ -175,7 +176,7 @@ class WorkerProcess:
         self._seconds = seconds
         self._command = command
         self._catalogue = Catalogue()
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: EndableProcess | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._serves = False
         self._asked = itertools.count(1)
@@ -183,6 +184,9 @@ class WorkerProcess:
         self._watch: asyncio.Task[None] | None = None
         self._counters = LastingCounters()
         self._stopping = False
+        self._giving: asyncio.Task[None] | None = None
+        self._gpu_lost = False
+        self._not_with_gpu = ""
 
     async def start(self) -> None:
         """Return when it serves.
@@ -201,24 +205,48 @@ class WorkerProcess:
     async def _spawn(self) -> None:
         ours, theirs = socket.socketpair()
         environment = dict(os.environ) | {LINK_VARIABLE: str(theirs.fileno())}
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command, pass_fds=(theirs.fileno(),), env=environment
-        )
+        process = await asyncio.create_subprocess_exec(*self._command, pass_fds=(theirs.fileno(),), env=environment)
+        self._process = EndableProcess(process)
         theirs.close()
         reader, self._writer = await asyncio.open_connection(sock=ours, limit=_LINE_LIMIT_BYTES)
         self._reading = asyncio.create_task(self._read(reader))
-        agreed = self._agreed.choice
-        settings = self._settings
-        if self._watch is not None:  # it has served once: without its GPU it is of more use than not at all
-            settings = settings.model_copy(update={"preprocess": "auto"})
-        taken = None if agreed is None else asdict(agreed)
-        first: dict[str, object] = {"settings": settings.model_dump(mode="json"), "preprocessing": taken}
-        started = await self._ask("start", first, self._seconds.start)
+        started = await self._ask("start", self._first_line(), self._seconds.start)
         if started["problem"]:
             raise WorkerNotStarted(self._index, str(started["problem"]))
-        self._agreed.choice = agreed or TypeAdapter(PreprocessingChoice).validate_python(started["preprocessing"])
+        if self._agreed.choice is None:
+            self._agreed.choice = TypeAdapter(PreprocessingChoice).validate_python(started["preprocessing"])
         self._serves = True
-        await self._ask_to_accept()
+        if (await self._ask_to_accept())["problem"]:
+            self._give_again()
+
+    def _first_line(self) -> dict[str, object]:
+        taken, settings = self._agreed.choice, self._settings
+        if self._watch is not None:  # it has served once: without its GPU it is of more use than not at all
+            settings = settings.model_copy(update={"preprocess": "auto"})
+        if self._not_with_gpu:
+            taken = PreprocessingChoice("cpu", f"no GPU is used: a process did not start with it: {self._not_with_gpu}")
+        return {
+            "settings": settings.model_dump(mode="json"),
+            "preprocessing": None if taken is None else asdict(taken),
+            "gpu_lost": self._gpu_lost or bool(self._not_with_gpu),
+        }
+
+    def _note_failure(self, error: Exception) -> None:
+        """What does not answer, or dies, may do so because of its GPU: the next process leaves that alone."""
+        if not isinstance(error, WorkerNotStarted) and self._agreed.choice and self._agreed.choice.path == "cuda":
+            self._not_with_gpu = _what(error)
+
+    def _give_again(self) -> None:
+        if self._giving is None or self._giving.done():
+            self._giving = asyncio.create_task(self._give_until_in_force())
+
+    async def _give_until_in_force(self) -> None:
+        in_force = False
+        with contextlib.suppress(ConnectionError):  # the next process is given it at its start
+            while not in_force:
+                await asyncio.sleep(_GIVE_AGAIN_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    in_force = not (await self._ask_to_accept())["problem"]
 
     async def _ask_to_accept(self) -> dict[str, object]:
         content: dict[str, object] = {"catalogue": self._catalogue.model_dump(mode="json")}
@@ -232,12 +260,11 @@ class WorkerProcess:
     async def _kill(self) -> None:
         self._close_link()
         if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
+            await self._process.kill()
 
     async def _keep_alive(self) -> None:
         while self._process is not None:
-            code = await self._ended(self._process)
+            code = await self._process.over(self._memory_kills.look)
             if self._stopping:
                 return
             why = self._memory_kills.reason("worker") if code == -signal.SIGKILL else ""
@@ -250,13 +277,8 @@ class WorkerProcess:
                 await self._spawn()
             except (OSError, TimeoutError, WorkerNotStarted) as error:
                 _LOG.error("a worker does not start", extra={"worker": self._index, "reason": _reason(error)})
+                self._note_failure(error)
                 await self._kill()  # what is half started is ended, and started again
-
-    async def _ended(self, process: asyncio.subprocess.Process) -> int:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(process.wait(), _LOOK_SECONDS)
-            self._memory_kills.look()
 
     async def _free_memory(self, prefix: str) -> None:
         remove_stale_regions(prefix)
@@ -297,7 +319,7 @@ class WorkerProcess:
             self._answers.pop(number, None)
 
     async def accept(self, catalogue: Catalogue) -> None:
-        """Put a catalogue in force; a worker that is being started again gets it then.
+        """Put a catalogue in force; a worker that is being started again gets it then, a slow one once more.
 
         Raises:
             TritonUnavailable: The worker's memory could not be registered; give the catalogue again.
@@ -306,7 +328,9 @@ class WorkerProcess:
         try:
             answer = await self._ask_to_accept()
         except (ConnectionError, TimeoutError) as error:
-            _LOG.warning("a worker missed a catalogue", extra={"worker": self._index, "reason": str(error)})
+            _LOG.warning("a worker missed a catalogue", extra={"worker": self._index, "reason": _what(error)})
+            if isinstance(error, TimeoutError):
+                self._give_again()
             return
         if answer["problem"]:
             raise TritonUnavailable(str(answer["problem"]))
@@ -323,34 +347,38 @@ class WorkerProcess:
             answer = await self._ask("status", {})
         except (ConnectionError, TimeoutError):
             return WorkerStatus(0, shared_memory=False, shared_memory_reason="the worker is being started again")
-        return TypeAdapter(WorkerStatus).validate_python(answer["status"])
+        status = TypeAdapter(WorkerStatus).validate_python(answer["status"])
+        self._gpu_lost = status.device_lost
+        return status
 
     async def end_process(self) -> None:
-        """Finish the requests in work and end the process, which is killed if that takes long; another is started."""
+        """Finish the requests in work and end the process, which is killed if that takes long; another is started.
+
+        That one tries the GPU again, also where one before it did not start with it.
+        """
         process = self._process
         await self.metrics_texts()  # what it counts goes with it
         if process is not None and process is self._process:  # it may have ended by itself
+            self._not_with_gpu = ""
             await self._end(process)
 
-    async def _end(self, process: asyncio.subprocess.Process) -> None:
+    async def _end(self, process: EndableProcess) -> None:
         self._close_link()
-        try:
-            await asyncio.wait_for(process.wait(), self._settings.drain_seconds + _STOP_SECONDS)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        await process.end(self._settings.drain_seconds + _STOP_SECONDS)
 
     async def stop(self) -> None:
         """Finish the requests in work and end."""
         self._stopping = True
         if self._process is not None:
             await self._end(self._process)
-        if self._watch is not None:
-            self._watch.cancel()
+        for task in (self._watch, self._giving):
+            if task is not None:
+                task.cancel()
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, WorkerNotStarted):
-        return str(error)
-    what = "it does not answer" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-    return f"{what}; what it said itself stands above"
+    return str(error) if isinstance(error, WorkerNotStarted) else f"{_what(error)}; what it said itself stands above"
+
+
+def _what(error: Exception) -> str:
+    return "it does not answer" if isinstance(error, TimeoutError) else str(error) or type(error).__name__

@@ -98,6 +98,7 @@ class Preprocessing:
         executor: Threads for what the CPU does.
         metrics: Told of the path.
         agreed: What another worker of this gateway has come to: nothing is measured.
+        was_lost: Whether a process before had lost the GPU; it stays lost where it does not open.
         choose: Which path it is to be.
         open_device: Opens the GPU.
         measure: Seconds for a frame on a path, into some memory.
@@ -113,6 +114,7 @@ class Preprocessing:
         metrics: ServingMetrics,
         agreed: PreprocessingChoice | None = None,
         *,
+        was_lost: bool = False,
         choose: Callable[[Settings], PreprocessingChoice] = preprocessing_of,
         open_device: DeviceOpener = open_device,
         measure: Callable[[FramePreparer, MemoryMaker], float] = seconds_per_frame,
@@ -122,12 +124,14 @@ class Preprocessing:
         self._measure = measure
         self._counts = False
         self._when_lost: Callable[[str], None] = lambda _: None
-        self.lost = False
         choice = agreed or choose(settings)
+        self.lost = was_lost and choice.path == "cpu"
         self._device: OpenedDevice | None = None
+        self._hanging: OpenedDevice | None = None
         host = HostPreparer(executor, max_pixels=settings.max_pixels)
         if choice.path == "cuda":
-            self._device, choice = self._open(settings, executor, host, agreed)
+            self._device, choice = self._open(settings, executor, host, agreed, was_lost=was_lost)
+        metrics.device_lost.set(self.lost)
         self._counts = True
         self.at_start = choice
         self.preparer: FramePreparer = host
@@ -139,23 +143,29 @@ class Preprocessing:
             )
             self.make_device_memory = self._device.make_memory
             self._device.when_stuck(self.lose)
-        self._use(choice)
+        # how tensors reach Triton is told later: until then through memory of the machine
+        self._use(replace(choice, path="cpu") if choice.only_into_its_memory else choice)
 
     def _open(
-        self, settings: Settings, executor: Executor, host: HostPreparer, agreed: PreprocessingChoice | None
+        self,
+        settings: Settings,
+        executor: Executor,
+        host: HostPreparer,
+        agreed: PreprocessingChoice | None,
+        *,
+        was_lost: bool,
     ) -> tuple[OpenedDevice | None, PreprocessingChoice]:
         try:
             device = self._open_device(settings, executor, self._count)
         except Exception as error:
             if settings.preprocess == "cuda":
                 raise PreprocessingImpossible(_said(error)) from error
-            self.lost = agreed is not None
-            self._metrics.device_lost.set(self.lost)
+            self.lost = was_lost or (agreed is not None and isinstance(error, DeviceLost))
             return None, PreprocessingChoice("cpu", f"no GPU is used: {_said(error)}")
         if agreed is not None or settings.preprocess == "cuda":
             return device, agreed or PreprocessingChoice("cuda", device.description)
         choice = self._quicker(device, host, shares_memory=settings.shared_memory == "auto")
-        if choice.path == "cpu":
+        if choice.path == "cpu" and self._hanging is None:
             device.close()
         return (device if choice.path == "cuda" else None), choice
 
@@ -163,6 +173,8 @@ class Preprocessing:
         try:
             speeds = self._speeds(device, host, shares_memory=shares_memory)
         except Exception as error:  # noqa: BLE001 - whatever it is, the CPU prepares frames as well
+            if isinstance(error, TimeoutError):  # it is kept as it is: to give back its memory waits for it
+                self._hanging = device
             return PreprocessingChoice("cpu", f"no GPU is used: its speed could not be measured: {_said(error)}")
         width, height = FRAME_WH
         return speeds.quicker(f"a JPEG of {width} x {height}", device.description)

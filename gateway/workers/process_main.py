@@ -40,7 +40,7 @@ async def serve_link(link: socket.socket) -> None:
     registry = CollectorRegistry()
     agreed = TypeAdapter(PreprocessingChoice | None).validate_python(first["preprocessing"])
     try:
-        worker = _worker(settings, registry, tell, agreed)
+        worker = _worker(settings, registry, tell, agreed, gpu_lost=first["gpu_lost"])
         await worker.start()
     except StartError as error:
         tell({"kind": "start", "id": first["id"], "problem": str(error)})
@@ -55,6 +55,8 @@ async def serve_link(link: socket.socket) -> None:
 async def follow(reader: asyncio.StreamReader, obey: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
     """Obey each line until there are no more: catalogues one after the other, and questions also meanwhile.
 
+    What is not done with the catalogues by then is left: the worker ends.
+
     Args:
         reader: The supervisor's lines.
         obey: Does what a message says.
@@ -65,13 +67,18 @@ async def follow(reader: asyncio.StreamReader, obey: Callable[[dict[str, Any]], 
         async with in_turn:
             await obey(message)
 
-    async with asyncio.TaskGroup() as catalogues:
+    async with asyncio.TaskGroup() as group:
+        catalogues = set[asyncio.Task[None]]()
         while line := await reader.readline():
             message = json.loads(line)
             if message["kind"] == "catalogue":
-                catalogues.create_task(accept(message))
+                task = group.create_task(accept(message))
+                catalogues.add(task)
+                task.add_done_callback(catalogues.discard)
             else:
                 await obey(message)
+        for task in catalogues:
+            task.cancel()
 
 
 def _worker(
@@ -79,11 +86,14 @@ def _worker(
     registry: CollectorRegistry,
     tell: Callable[[dict[str, object]], None],
     agreed: PreprocessingChoice | None,
+    *,
+    gpu_lost: bool,
 ) -> Worker:
     def on_instance_lost(error: InstanceLost) -> None:
         tell({"kind": "lost", "build": error.build, "reason": str(error)})
 
-    return Worker(settings, worker_memory_prefix(settings, os.getpid()), on_instance_lost, registry, agreed)
+    prefix = worker_memory_prefix(settings, os.getpid())
+    return Worker(settings, prefix, on_instance_lost, registry, agreed, gpu_lost=gpu_lost)
 
 
 async def _obey(

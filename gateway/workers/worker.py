@@ -69,6 +69,7 @@ class Worker:
         on_instance_lost: Told about dead instances.
         registry: For its metrics.
         agreed: How frames are prepared, where another worker of the gateway has found that out.
+        gpu_lost: Whether the process that this one takes the place of had lost its GPU.
     """
 
     def __init__(
@@ -78,6 +79,8 @@ class Worker:
         on_instance_lost: Callable[[InstanceLost], None],
         registry: CollectorRegistry,
         agreed: PreprocessingChoice | None = None,
+        *,
+        gpu_lost: bool = False,
     ) -> None:
         use_opencv_quietly()
         self._settings = settings
@@ -88,7 +91,7 @@ class Worker:
         tensors = TensorClient(self._connection)
         cores = usable_cores()
         self._threads = ThreadPoolExecutor(cores, thread_name_prefix="frames")
-        self.preprocessing = Preprocessing(settings, self._threads, self.metrics, agreed)
+        self.preprocessing = Preprocessing(settings, self._threads, self.metrics, agreed, was_lost=gpu_lost)
         max_in_flight = settings.max_in_flight or 2 * cores + 2
         self._admission = Admission(max_in_flight, settings.max_queue)
         self.regions = FrameRegions(

@@ -126,6 +126,7 @@ def test_without_a_gpu_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--model-on-cpu tries the rest without one" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_all_of_it_runs_in_the_simulator(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.gpu_serving", "--model-on-cpu", "--output", str(tmp_path)]
     command += ["--frames", "64x48", "--input", "24x18", "--anchors", "100", "--clients", "1", "2", "--instances", "1"]

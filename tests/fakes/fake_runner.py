@@ -15,6 +15,7 @@ class FakeRunner:
     def __init__(self, *, ours: bool) -> None:
         self._ours = ours
         self.restarts = 0
+        self.broken: tuple[BrokenInstance, ...] = ()
         self.asked = asyncio.Event()
 
     async def bring_up(self) -> None:
@@ -25,7 +26,7 @@ class FakeRunner:
         return "never"
 
     def broken_instances(self) -> tuple[BrokenInstance, ...]:
-        return ()
+        return self.broken
 
     def expect_new_instances(self) -> None:
         """Nothing to look at."""

@@ -54,11 +54,18 @@ class FakeOutputReader:
 
     def __init__(self) -> None:
         self.expected: Collection[RawOutput] = ()
+        self.region = ""
+        self.may_read = threading.Event()
+        self.may_read.set()
         self.threads: set[int] = set()
         self.error: Exception | None = None
 
-    def expect(self, kinds: Collection[RawOutput]) -> None:
-        self.expected = kinds
+    def expect(self, region: str, kinds: Collection[RawOutput]) -> None:
+        self.region, self.expected = region, kinds
+
+    def forget(self, region: str) -> None:
+        if region == self.region:
+            self.expected = ()
 
     def output(self, values: NDArray[np.uint8], begin: int, kind: RawOutput) -> "FakeDeviceOutput":
         part = values[begin : begin + kind.size_bytes].view(np.float32).reshape(kind.shape)
@@ -75,6 +82,7 @@ class FakeDeviceOutput:
 
     def to_host(self) -> NDArray[np.float32]:
         self.reader.threads.add(threading.get_ident())
+        self.reader.may_read.wait(20)
         if self.reader.error is not None:
             raise self.reader.error
         return self.values.copy()

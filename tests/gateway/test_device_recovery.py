@@ -14,6 +14,7 @@ import pytest
 from gateway.settings import Settings
 from gateway.supervision.memory_kills import MemoryKills
 from gateway.workers.agreed_preprocessing import AgreedPreprocessing
+from gateway.workers.answer_seconds import AnswerSeconds
 from gateway.workers.device_recovery import DeviceRecovery
 from gateway.workers.handle import WorkerProcess, WorkerStatus
 
@@ -32,7 +33,7 @@ class Workers:
         self.agreed = AgreedPreprocessing()
         self.processes: list[WorkerProcess] = []
 
-    async def add(self, *, lost: int = 0, ends: str = "") -> WorkerProcess:
+    async def add(self, *, lost: int = 0, ends: str = "", start_seconds: float = 30.0) -> WorkerProcess:
         """One whose first processes have lost the GPU."""
         folder = self.folder(len(self.processes))
         folder.mkdir()
@@ -43,6 +44,7 @@ class Workers:
             forget,
             MemoryKills(),
             self.agreed,
+            seconds=AnswerSeconds(start=start_seconds),
             command=(sys.executable, str(FAKE), str(folder), str(lost), ends),
         )
         self.processes.append(made)
@@ -112,6 +114,36 @@ async def test_all_take_what_the_first_worker_has_come_to_also_those_that_are_st
     assert [told["preprocessing"] for told in workers.told(1)] == [expected]
     # a worker that served once is of more use without the GPU than not at all
     assert [told["settings"]["preprocess"] for told in workers.told(0)] == ["cuda", "auto"]
+
+
+@pytest.mark.parametrize("ends", ["silent", "dies"])
+async def test_a_worker_that_does_not_start_with_its_gpu_serves_without_it_until_it_is_replaced(
+    workers: Workers, ends: str
+) -> None:
+    worker = await workers.add(lost=1, ends=ends, start_seconds=5.0)
+    first = (await worker.status()).pid
+    await worker.end_process()
+    serving = await another_than(worker, first)
+    assert (await worker.status()).device_lost
+    _, second, third = workers.told(0)
+    assert (second["preprocessing"]["path"], second["gpu_lost"]) == ("cuda", True)
+    assert (third["preprocessing"]["path"], third["gpu_lost"]) == ("cpu", True)
+    why = "it does not answer" if ends == "silent" else "the worker is gone"
+    assert third["preprocessing"]["reason"] == f"no GPU is used: a process did not start with it: {why}"
+    assert workers.agreed.choice is not None
+    assert workers.agreed.choice.path == "cuda"
+    await worker.end_process()
+    await another_than(worker, serving)
+    assert [told["preprocessing"]["path"] for told in workers.told(0)[3:]] == ["cuda", "cpu"]
+
+
+async def test_a_worker_that_says_why_it_cannot_start_tries_its_gpu_again(tmp_path: Path, workers: Workers) -> None:
+    worker = await workers.add()
+    first = (await worker.status()).pid
+    (tmp_path / "0" / "problem").write_text("the port is taken")
+    os.kill(first, signal.SIGKILL)
+    await another_than(worker, first)
+    assert [told["preprocessing"]["path"] for told in workers.told(0)[1:]] == ["cuda", "cuda"]
 
 
 class PlayedWorker:
@@ -187,3 +219,20 @@ class ShortTrouble(PlayedWorker):
 async def test_what_is_long_ago_is_forgotten(again_at: float, pauses: list[float]) -> None:
     time = Time(6_500)
     assert await looked_after([ShortTrouble(time, again_at)], time) == pauses
+
+
+class Unendable(PlayedWorker):
+    """Cannot be ended at the first try."""
+
+    async def end_process(self) -> None:
+        await super().end_process()
+        if self.ended == 1:
+            raise ProcessLookupError
+
+
+async def test_a_worker_that_cannot_be_replaced_does_not_end_the_looking(caplog: pytest.LogCaptureFixture) -> None:
+    worker = Unendable(lost=True)
+    assert await looked_after([worker], Time(700)) == [300.0, 900.0]
+    assert worker.ended == 2
+    (said,) = (record for record in caplog.records if record.exc_info)
+    assert said.message == "workers could not be looked after; it is tried again"

@@ -18,6 +18,7 @@ from gateway.errors import (
     DeviceLost,
     GatewayError,
     InstanceLost,
+    QueueFull,
     RegionLost,
     TritonCode,
     TritonRejected,
@@ -94,12 +95,13 @@ class NoPreparer:
 class Scene:
     """One slot, so that each frame takes that of the one before."""
 
-    def __init__(self, device: SharingDevice, reader: OutputReader) -> None:
+    def __init__(self, device: SharingDevice, reader: OutputReader, reading_seconds: float = 30.0) -> None:
         self.client = FakeRegionClient([])
         self.device = device
         self.reader = reader
         self.triton = LateTriton()
         self.lost: list[DeviceLost] = []
+        self.told = asyncio.Event()
         self.regions = FrameRegions(
             self.client,
             f"outpost_test_{uuid.uuid4().hex}_",
@@ -114,11 +116,16 @@ class Scene:
             self.regions,
             self.triton,
             NoPreparer(),
-            events=FrameEvents(lambda _: None, lambda _: None, lambda *_: None, self.lost.append),
+            events=FrameEvents(lambda _: None, lambda _: None, lambda *_: None, self.tell),
+            reading_seconds=reading_seconds,
         )
 
     def make_memory(self, name: str, slots: int, slot_bytes: int, output_bytes: int) -> FrameMemory:
         return DeviceFrameMemory(self.device, self.reader, name, slots, slot_bytes, output_bytes)
+
+    def tell(self, error: DeviceLost) -> None:
+        self.lost.append(error)
+        self.told.set()
 
     async def detect(self) -> FrameDetections:
         now = asyncio.get_running_loop().time()
@@ -177,6 +184,7 @@ async def test_outputs_are_not_read_in_the_event_loop(scene: Scene, reader: Fake
     await scene.detect()
     assert reader.threads
     assert threading.get_ident() not in reader.threads
+    assert scene.lost == []
 
 
 async def test_a_gpu_that_is_lost_while_an_output_is_read_is_told(scene: Scene, reader: FakeOutputReader) -> None:
@@ -184,3 +192,20 @@ async def test_a_gpu_that_is_lost_while_an_output_is_read_is_told(scene: Scene, 
     with pytest.raises(DeviceLost):
         await scene.detect()
     assert [error.reason for error in scene.lost] == ["CUDA_ERROR_ILLEGAL_ADDRESS"]
+
+
+async def test_a_gpu_that_does_not_get_done_with_an_output_is_told_and_the_frame_keeps_its_place(
+    reader: FakeOutputReader,
+) -> None:
+    scene = Scene(FakeSharingDevice(), reader, reading_seconds=0.01)
+    await scene.regions.refresh(CATALOGUE)
+    reader.may_read.clear()
+    frame = asyncio.create_task(scene.detect())
+    async with asyncio.timeout(15):
+        await scene.told.wait()
+    assert [error.reason.split(";")[0] for error in scene.lost] == ["an output was not read after 0.01 s"]
+    with pytest.raises(QueueFull):
+        await scene.detect()
+    reader.may_read.set()
+    assert (await frame).boxes_xyxy.tolist() == [[22, 14, 26, 18]]
+    await scene.regions.close()

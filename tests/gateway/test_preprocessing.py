@@ -1,8 +1,10 @@
 """How a worker prepares frames: which path, what it says of it, and what happens when the GPU is lost."""
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from types import SimpleNamespace
@@ -89,6 +91,8 @@ def made(
     measure: Callable[[FramePreparer, MemoryMaker], float] | None = None,
     agreed: PreprocessingChoice | None = None,
     shared_memory: str = "auto",
+    *,
+    was_lost: bool = False,
 ) -> tuple[Preprocessing, ServingMetrics]:
     metrics = ServingMetrics(CollectorRegistry())
     preprocessing = Preprocessing(
@@ -96,6 +100,7 @@ def made(
         executor,
         metrics,
         agreed,
+        was_lost=was_lost,
         choose=lambda _: PreprocessingChoice("cuda", "there is a GPU"),
         open_device=open_device,
         measure=measure or Measured(1.0),
@@ -192,6 +197,8 @@ def test_a_gpu_that_shares_no_memory_is_measured_into_that_of_the_machine(execut
 
 async def test_a_gpu_that_is_quicker_only_into_its_memory_prepares_what_lies_there(executor: Executor) -> None:
     preprocessing, metrics = made(executor, "auto", lambda *_: LostDevice(), Measured(3.0, 1.0))
+    assert (preprocessing.choice.path, preprocessing.at_start.path) == ("cpu", "cuda")  # no slot lies on it yet
+    assert path_of(metrics) == {"cpu": 1, "cuda": 0}
     for transport, path in ((Transport.SYSTEM, "cpu"), (Transport.CUDA, "cuda"), (Transport.REQUEST, "cpu")):
         preprocessing.use_transport(transport)
         assert preprocessing.choice.path == path
@@ -217,7 +224,7 @@ def test_the_transport_changes_nothing_where_the_gpu_is_quicker_anyway(executor:
 def test_what_another_worker_has_come_to_is_taken_and_nothing_is_measured(executor: Executor) -> None:
     on_gpu = PreprocessingChoice("cuda", "a card; it took 1 ms", only_into_its_memory=True)
     taken, _ = made(executor, "auto", lambda *_: LostDevice(), never, on_gpu)
-    assert taken.choice == taken.at_start == on_gpu
+    assert taken.at_start == on_gpu
     on_cpu = PreprocessingChoice("cpu", "the GPU is no quicker")
     taken, metrics = made(executor, "auto", never_opened, never, on_cpu)
     assert (taken.choice, taken.lost, taken.make_device_memory) == (on_cpu, False, None)
@@ -228,27 +235,72 @@ def never_opened(*_: object) -> LostDevice:
     raise AssertionError("a GPU that nobody uses is not opened")
 
 
-def test_a_gpu_that_others_use_and_that_does_not_open_here_is_lost(executor: Executor) -> None:
+@pytest.mark.parametrize(
+    ("error", "was_lost", "lost"),
+    [
+        (DeviceMemoryFull(10, 5), False, False),
+        (DeviceRefused("open it", "exclusive process"), False, False),
+        (DeviceLost("Xid 79"), False, True),
+        (DeviceRefused("open it", "there is no GPU 0: CUDA sees 0"), True, True),
+    ],
+)
+def test_a_gpu_that_others_use_and_that_does_not_open_here_is_lost_where_it_does_not_work(
+    executor: Executor, error: Exception, *, was_lost: bool, lost: bool
+) -> None:
     def refuse(*_: object) -> LostDevice:
-        raise DeviceMemoryFull(10, 5)
-
-    preprocessing, metrics = made(executor, "auto", refuse, never, PreprocessingChoice("cuda", "a card"))
-    assert (preprocessing.choice.path, preprocessing.lost) == ("cpu", True)
-    assert metrics.registry.get_sample_value("outpost_device_lost") == 1
-    with pytest.raises(PreprocessingImpossible):
-        made(executor, "cuda", refuse, never, PreprocessingChoice("cuda", "a card"))
-
-
-@pytest.mark.parametrize("error", [DeviceLost("Xid 79"), TimeoutError("it took longer than 30 s"), ValueError("odd")])
-def test_a_gpu_whose_speed_cannot_be_measured_is_not_taken(executor: Executor, error: Exception) -> None:
-    def fail(*_: object) -> float:
         raise error
 
-    device = LostDevice()
-    preprocessing, _ = made(executor, "auto", lambda *_: device, fail)
-    assert (preprocessing.choice.path, device.closed) == ("cpu", True)
-    assert "its speed could not be measured" in preprocessing.choice.reason
+    agreed = PreprocessingChoice("cuda", "a card")
+    preprocessing, metrics = made(executor, "auto", refuse, never, agreed, was_lost=was_lost)
+    assert (preprocessing.choice.path, preprocessing.lost) == ("cpu", lost)
     assert str(error) in preprocessing.choice.reason
+    assert metrics.registry.get_sample_value("outpost_device_lost") == lost
+    with pytest.raises(PreprocessingImpossible):
+        made(executor, "cuda", refuse, never, agreed)
+
+
+def test_a_gpu_that_opens_again_is_not_lost(executor: Executor) -> None:
+    agreed = PreprocessingChoice("cuda", "a card")
+    preprocessing, metrics = made(executor, "auto", lambda *_: LostDevice(), never, agreed, was_lost=True)
+    assert (preprocessing.choice.path, preprocessing.lost) == ("cuda", False)
+    assert metrics.registry.get_sample_value("outpost_device_lost") == 0
+
+
+def test_a_gpu_that_is_left_alone_since_a_process_did_not_start_with_it_is_lost(executor: Executor) -> None:
+    agreed = PreprocessingChoice("cpu", "a process did not start with it")
+    preprocessing, metrics = made(executor, "auto", never_opened, never, agreed, was_lost=True)
+    assert (preprocessing.choice, preprocessing.lost) == (agreed, True)
+    assert metrics.registry.get_sample_value("outpost_device_lost") == 1
+
+
+def unmeasurable(executor: Executor, device: LostDevice, fail: Callable[[], Exception]) -> Preprocessing:
+    def measure(*_: object) -> float:
+        raise fail()
+
+    to_open = [device]
+    preprocessing, _ = made(executor, "auto", lambda *_: to_open.pop(), measure)
+    assert preprocessing.choice.path == "cpu"
+    assert "its speed could not be measured" in preprocessing.choice.reason
+    assert str(fail()) in preprocessing.choice.reason
+    return preprocessing
+
+
+@pytest.mark.parametrize("error", [DeviceLost("Xid 79"), ValueError("odd")])
+def test_a_gpu_whose_speed_cannot_be_measured_is_not_taken(executor: Executor, error: Exception) -> None:
+    device = LostDevice()
+    unmeasurable(executor, device, lambda: error)
+    assert device.closed
+
+
+def test_a_gpu_that_hangs_while_it_is_measured_is_asked_for_nothing_more_and_kept(executor: Executor) -> None:
+    device = LostDevice()
+    left = weakref.ref(device)
+    preprocessing = unmeasurable(executor, device, lambda: TimeoutError("it took longer than 30 s"))
+    preprocessing.close()
+    assert not device.closed
+    del device
+    gc.collect()
+    assert left() is not None  # what goes gives back its memory, which waits for the GPU
 
 
 def test_frames_of_the_measurement_are_not_counted(executor: Executor) -> None:

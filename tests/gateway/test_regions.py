@@ -64,6 +64,14 @@ async def test_a_gpu_that_shares_no_memory(scene: Scene) -> None:
     assert scene.regions.reasons[CUDA].endswith("share memory with Triton: CUDA_ERROR_NOT_SUPPORTED")
 
 
+async def test_a_package_around_the_driver_that_fails_in_its_own_way_ends_nothing(scene: Scene) -> None:
+    scene.device.error = AttributeError("no attribute 'reserved'")
+    await scene.regions.refresh(catalogue())
+    assert scene.regions.current.transport == SYSTEM
+    assert scene.regions.reasons == {CUDA: "cannot create it: AttributeError: no attribute 'reserved'"}
+    assert scene.events == ["allocated", "freed"]
+
+
 @pytest.mark.parametrize("with_device", [False, True])
 async def test_shared_memory_that_is_switched_off(scene: Scene, with_device: bool) -> None:
     scene.regions = scene.make(with_device=with_device, use_shared_memory=False)

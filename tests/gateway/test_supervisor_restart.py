@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from gateway.catalogue import Catalogue
+from gateway.errors import TritonUnavailable
 from gateway.supervision.active_models_file import ActiveModelsFile
 from gateway.supervision.build_loader import RemoteBuildLoader
+from gateway.supervision.instance_watch import BrokenInstance
 from gateway.supervision.model_keeper import ModelKeeper
 from gateway.supervision.probe import Prober
 from gateway.supervision.supervisor import Supervisor
@@ -49,6 +51,32 @@ async def test_the_log_says_what_was_done_about_a_triton_that_does_not_answer(
     (record,) = (each for each in caplog.records if each.name == "gateway.supervision.supervisor")
     assert (record.getMessage(), vars(record)["reason"]) == (said, "it does not answer")
     assert runner.restarts == 1
+    await connection.close()
+
+
+async def test_dead_instances_of_a_triton_that_answers_nobody_do_not_end_the_supervisor(tmp_path: Path) -> None:
+    connection = TritonConnection(SILENT)
+    control = TritonControl(connection)
+    keeper = ModelKeeper(control, RemoteBuildLoader(control), lambda _: "")
+    runner = FakeRunner(ours=True)
+    runner.broken = (BrokenInstance(1, "tiny-1.0.0_x86-cpu", "it was killed"),)
+    attempts, often = list[Catalogue](), asyncio.Event()
+
+    async def fail(catalogue: Catalogue) -> None:
+        attempts.append(catalogue)
+        if len(attempts) == 3:
+            often.set()
+        raise TritonUnavailable("no answer")
+
+    active_file = ActiveModelsFile(tmp_path / "active.json")
+    supervisor = Supervisor(runner, control, keeper, Prober(TensorClient(connection), 0), active_file, fail)
+    running = asyncio.create_task(supervisor.run())
+    seen = asyncio.create_task(often.wait())
+    await asyncio.wait([running, seen], timeout=10.0, return_when=asyncio.FIRST_COMPLETED)
+    assert seen.done()
+    assert not running.done()
+    running.cancel()
+    await asyncio.wait([running])
     await connection.close()
 
 

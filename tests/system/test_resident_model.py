@@ -18,6 +18,7 @@ from tests.system.gateway_process import GatewayProcess, wait_for
 from tests.system.resident_leg import LEGS, SHAPES, Leg, expected_output, expected_rows, found_rows, halves
 from tests.system.resident_scene import SLOTS, ResidentScene
 
+pytestmark = pytest.mark.long
 FRAMES = {
     "of-the-input's-size": halves(140, 220),
     "dark": halves(20, 10),

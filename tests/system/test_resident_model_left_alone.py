@@ -25,6 +25,8 @@ from tests.system.sizes import Sizes
 from tests.system.test_resident_model import assert_alike
 from tests.system.test_triton_alone import gateway_of
 
+pytestmark = pytest.mark.long
+
 PAUSE_MS = 3000.0
 SHORT_FRAMES = 500
 CLIENTS = 4

@@ -207,6 +207,7 @@ def test_a_gateway_that_is_started_again_keeps_what_triton_serves(
         assert sorted(loaded) == sorted(set(before.values()))
         for end in (gateway.kill, gateway.stop):
             end()
+            wait_for(lambda: not gateway.is_ready(), 10.0)  # workers whose gateway was killed end a moment later
             gateway.log_file.unlink()
             gateway.start()
             gateway.wait_until_ready()

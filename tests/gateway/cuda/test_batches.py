@@ -306,3 +306,23 @@ async def test_a_batch_that_does_not_end_is_a_lost_gpu_for_all_frames_but_its_ow
         lanes[0].open.set()
         await stuck
     assert lanes[0].batches == [[0]]
+
+
+async def test_frames_behind_a_batch_that_does_not_end_fail_also_where_telling_it_fails(device: CudaDevice) -> None:
+    def fail(error: DeviceLost) -> None:
+        raise KeyError(error.reason)
+
+    memory, lanes = device_memory(device), list[GatedLane]()
+    with preparer_on(device, device.allocate_pinned, wrap=gates(lanes)) as preparer:
+        preparer.when_stuck(fail)
+        stuck = asyncio.create_task(preparer.prepare(png(30, 40), SPEC, memory, 0))
+        await entered(lanes[0])
+        behind = asyncio.create_task(preparer.prepare(png(30, 40), SPEC, memory, 1))
+        await until(lambda: len(preparer._waiting) == 1)
+        with pytest.raises(KeyError):
+            preparer._give_up(1)
+        async with asyncio.timeout(30):
+            with pytest.raises(DeviceLost, match="with one worker, restart the gateway"):
+                await behind
+        lanes[0].open.set()
+        await stuck

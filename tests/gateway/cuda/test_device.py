@@ -1,15 +1,17 @@
 """The GPU, or numba's simulator in its place."""
 
+import ctypes
 import os
 from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
 import pytest
+from cuda.bindings import driver
 from numba import cuda
 from numba.cuda.cudadrv.driver import CudaAPIError
 
-from gateway.cuda.device import CudaDevice
+from gateway.cuda.device import CudaDevice, handle_bytes
 from gateway.cuda.device_errors import device_error
 from gateway.cuda.staging_memory import StagingMemory
 from gateway.errors import BackendError, DeviceLost, DeviceMemoryFull, DeviceRefused
@@ -133,6 +135,12 @@ def test_the_errors_have_the_facts() -> None:
 
 
 @pytest.mark.skipif(HAS_GPU, reason="a GPU shares its memory")
+def test_a_handle_of_nvidias_bindings_is_read_whole() -> None:
+    handle, content = driver.CUipcMemHandle(), bytes(range(64))
+    ctypes.memmove(handle.getPtr(), content, len(content))
+    assert handle_bytes(handle) == content
+
+
 def test_the_simulator_shares_no_memory(device: CudaDevice) -> None:
     with pytest.raises(DeviceRefused, match="the simulator has no CUDA IPC"):
         device.ipc_handle(device.allocate(10))

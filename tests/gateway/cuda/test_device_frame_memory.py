@@ -94,6 +94,15 @@ def test_retired_memory_is_freed_with_its_last_slot() -> None:
     assert fake.events == ["allocated", "freed"]
 
 
+def test_no_outputs_are_expected_in_retired_memory() -> None:
+    reader = FakeOutputReader()
+    memory = DeviceFrameMemory(FakeSharingDevice(), reader, "outpost_test", 1, 100, KIND.size_bytes)
+    memory.expect_outputs({"raw": KIND})
+    assert set(reader.expected) == {KIND}
+    memory.retire()
+    assert not reader.expected
+
+
 def test_memory_of_a_lost_gpu_is_let_go(caplog: pytest.LogCaptureFixture) -> None:
     fake = FakeSharingDevice()
     memory = DeviceFrameMemory(fake, FakeOutputReader(), "outpost_test", 1, 100)

@@ -17,8 +17,7 @@ from contracts.model_card import InputSpec, ModelCard, OutputSpec, Thresholds
 from gateway.cuda.device import CudaDevice
 from gateway.cuda.device_outputs import DeviceOutputs, OutputOnDevice
 from gateway.cuda.device_room import DeviceRoom
-from gateway.cuda.host_room import HostRoom
-from gateway.cuda.selection_rooms import SelectionRoom, SelectionRooms
+from gateway.cuda.selection_rooms import SelectionRooms
 from gateway.device_output import RawOutput, SelectionOptions
 from gateway.errors import DeviceLost, DeviceMemoryFull, InvalidModelOutput
 from gateway.frames.decoding import Decoder
@@ -73,7 +72,7 @@ def head(layout: str) -> NDArray[np.float32]:
 
 def measured(device: CudaDevice, kind: RawOutput, clock: Clock, at_one_time: int = 1) -> DeviceOutputs:
     outputs = DeviceOutputs(device, at_one_time, clock)
-    outputs.expect([kind])
+    outputs.expect("region", [kind])
     outputs.measure()
     return outputs
 
@@ -104,8 +103,9 @@ def test_detections_are_those_of_an_output_in_the_answer(
 
 
 def place_of(outputs: DeviceOutputs, kind: RawOutput) -> str | None:
-    rooms = outputs._rooms.get(kind)
-    return None if rooms is None else rooms.place
+    if kind not in outputs._rooms:
+        return None
+    return "CPU" if outputs._rooms[kind] is None else "GPU"
 
 
 def test_a_kind_is_measured_again_and_what_changes_is_logged(
@@ -123,25 +123,57 @@ def test_a_kind_is_measured_again_and_what_changes_is_logged(
     assert said == ["detections are selected on the GPU", "detections are selected on the CPU"]
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "place"),
+    [
+        ((1.0, 2.0), (1.1, 0.9), "GPU"),
+        ((1.0, 2.0), (1.1, 0.8), "CPU"),
+        ((2.0, 1.0), (0.9, 1.1), "CPU"),
+        ((2.0, 1.0), (0.8, 1.1), "GPU"),
+    ],
+)
+def test_a_place_that_is_known_changes_where_the_other_is_a_fifth_quicker(
+    device: CudaDevice, first: tuple[float, float], then: tuple[float, float], place: str
+) -> None:
+    kind = RawOutput("yolov8", (7, 20), 3)
+    outputs = measured(device, kind, Clock(*first, *then))
+    outputs.measure()
+    assert place_of(outputs, kind) == place
+
+
 def test_a_measurement_is_asked_for_where_other_kinds_come(device: CudaDevice) -> None:
     asked = list[bool]()
     outputs, kind = DeviceOutputs(device), RawOutput("yolov8", (7, 20), 3)
     outputs.when_to_measure(lambda: asked.append(True))
     for kinds, times in (([], 0), ([kind], 1), ([kind], 1), ([], 2)):
-        outputs.expect(kinds)
+        outputs.expect("region", kinds)
         assert len(asked) == times
+
+
+def test_no_kind_is_expected_once_the_last_region_is_gone(device: CudaDevice) -> None:
+    outputs, kind = DeviceOutputs(device), RawOutput("yolov8", (7, 20), 3)
+    outputs.expect("old", [kind])
+    outputs.expect("new", [kind])
+    for region, expected in (("old", {kind}), ("new", set())):
+        outputs.forget(region)
+        assert outputs._kinds == expected
 
 
 def test_a_kind_that_is_gone_keeps_no_memory(device: CudaDevice) -> None:
     kind = RawOutput("yolov8", (7, 20), 3)
     outputs = measured(device, kind, Clock(*QUICKER["GPU"]))
-    rooms = weakref.ref(outputs._rooms[kind])
+    known = outputs._rooms[kind]
+    assert known is not None
+    rooms = weakref.ref(known)
+    del known
     values, decoder = head("yolov8"), Decoder(card_of("yolov8"))
     in_work = outputs.output(on_gpu(device, values), 0, kind)
-    outputs.expect([])
+    outputs.expect("region", [])
     outputs.measure()
     np.testing.assert_array_equal(decoder.decode(in_work, PLACEMENT)[0], decoder.decode(values, PLACEMENT)[0])
     del in_work
+    assert rooms() is not None  # it was not the last that had them
+    outputs.measure()
     gc.collect()
     assert rooms() is None
 
@@ -211,11 +243,13 @@ class MetMemory:
         return self.values[part]
 
 
-@pytest.mark.parametrize("quicker", ["GPU", "CPU"])
-def test_as_many_selections_as_there_are_rooms_do_not_wait_for_each_other(device: CudaDevice, quicker: str) -> None:
+@pytest.mark.parametrize(("quicker", "rooms"), [("GPU", 2), ("CPU", 1)])
+def test_as_many_selections_as_there_are_rooms_do_not_wait_for_each_other_and_on_the_cpu_none_does(
+    device: CudaDevice, quicker: str, rooms: int
+) -> None:
     kind = RawOutput("yolov8", (7, 20), 3)
     outputs, decoder, values = (
-        measured(device, kind, Clock(*QUICKER[quicker]), 2),
+        measured(device, kind, Clock(*QUICKER[quicker]), rooms),
         Decoder(card_of("yolov8")),
         head("yolov8"),
     )
@@ -277,7 +311,7 @@ def test_numbers_that_are_none_are_an_error_of_the_model(device: CudaDevice, qui
 def test_a_shape_that_is_not_the_layout_s_is_said_with_the_frame(device: CudaDevice) -> None:
     kind = RawOutput("yolov8", (3, 20), 3)
     outputs = DeviceOutputs(device)
-    outputs.expect([kind])
+    outputs.expect("region", [kind])
     outputs.measure()
     nothing = outputs.output(on_gpu(device, np.zeros((3, 20), np.float32)), 0, kind)
     with pytest.raises(InvalidModelOutput, match=r"predictions must be \(4 \+ C, A\)"):
@@ -292,7 +326,7 @@ def test_the_output_of_a_whole_detector_gives_the_same_detections(
     """What was measured stands in the log (``-o log_cli=true``)."""
     kind = RawOutput("yolov8", (84, 8400), 80)
     outputs = DeviceOutputs(device)
-    outputs.expect([kind])
+    outputs.expect("region", [kind])
     with caplog.at_level(logging.INFO):
         outputs.measure()
     assert "are selected on the" in caplog.text
@@ -303,8 +337,6 @@ def test_the_output_of_a_whole_detector_gives_the_same_detections(
     )
     memory = on_gpu(device, values)
     with device.in_use("test"):
-        rooms: list[SelectionRoom] = [DeviceRoom(device, kind), HostRoom(device, kind)]
-    by_gpu, by_cpu = (
-        OutputOnDevice(device, device.create_stream(), memory, 0, kind, SelectionRooms("GPU", [room])) for room in rooms
-    )
+        rooms = SelectionRooms([DeviceRoom(device, kind, device.create_stream())])
+    by_gpu, by_cpu = (OutputOnDevice(device, device.create_stream(), memory, 0, kind, each) for each in (rooms, None))
     np.testing.assert_array_equal(by_gpu.select(**options), by_cpu.select(**options))

@@ -37,12 +37,12 @@ async def test_who_selects_detections_is_measured_beside_the_frames() -> None:
     kind = RawOutput("yolov8", (7, 20), 3)
     with ThreadPoolExecutor(1) as executor:
         path = DevicePath(0, executor, streams=2, batch=3, max_pixels=10_000, on_prepared=lambda _: None)
-        path._outputs.expect([kind])
+        path._outputs.expect("region", [kind])
         async with asyncio.timeout(30):
             while kind not in path._outputs._rooms:  # noqa: ASYNC110 - a thread does it
                 await asyncio.sleep(0.01)
         path.close()
-    assert path._outputs._rooms[kind]._free.qsize() == 2
+    assert len(path._outputs._room_streams) == 2
 
 
 async def test_a_gpu_that_does_not_get_done_is_told() -> None:

@@ -29,14 +29,18 @@ print(memory.device_handle.raw.hex(), memory.size_bytes, flush=True)
 input()
 """
 TRITON = """
+import ctypes
 import sys
 import numpy as np
+from cuda.bindings.driver import CUipcMemHandle
 from numba import cuda
-from numba.cuda.cudadrv.driver import IpcHandle
+from numba.cuda.cudadrv.devicearray import DeviceNDArray
 
-size_bytes = int(sys.argv[2])
-handle = IpcHandle._rebuild(bytes.fromhex(sys.argv[1]), size_bytes, None, 0)
-region = handle.open_array(cuda.current_context(), (size_bytes,), np.dtype(np.uint8))
+raw, size_bytes = bytes.fromhex(sys.argv[1]), int(sys.argv[2])
+handle = CUipcMemHandle()
+ctypes.memmove(handle.getPtr(), raw, len(raw))
+memory = cuda.current_context().open_ipc_handle(handle, size_bytes)
+region = DeviceNDArray((size_bytes,), (1,), np.dtype(np.uint8), gpu_data=memory)
 print("open", flush=True)
 input()
 region[:] = 7

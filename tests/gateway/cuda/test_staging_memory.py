@@ -1,5 +1,6 @@
 """Pinned memory is used again, bounded, and never the reason that a frame fails."""
 
+import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,3 +92,21 @@ def test_a_lost_gpu_is_not_hidden() -> None:
     machine.trouble = DeviceLost("gone")
     with pytest.raises(DeviceLost):
         StagingMemory(machine.pin).take(1000)
+
+
+def test_giving_back_does_not_wait_for_the_driver() -> None:
+    machine, ended = Machine(), list[bool]()
+
+    def pin_slowly(size_bytes: int) -> Block:
+        if size_bytes > 65_536:
+            gives_back = threading.Thread(target=staging.give_back, args=(small,), daemon=True)
+            gives_back.start()
+            gives_back.join(10.0)
+            ended.append(not gives_back.is_alive())
+        return machine.pin(size_bytes)
+
+    staging = StagingMemory(pin_slowly)
+    small = staging.take(65_536)
+    staging.take(131_072)
+    assert ended == [True]
+    assert staging.take(65_536) is small

@@ -1,5 +1,7 @@
 """The gateway's images for GPUs: whether what a GPU needs is in them, as far as that shows without one."""
 
+import json
+import subprocess
 from pathlib import Path
 
 import docker
@@ -34,14 +36,23 @@ services:
 """
 
 
-def run_in_image(engine: docker.DockerClient, image: str, *arguments: str) -> str:
-    """What Python prints there, confined as Compose confines it."""
+def run_in_image(engine: docker.DockerClient, image: str, *arguments: str, driver: Path | None = None) -> str:
+    """What Python prints there, confined as Compose confines it.
+
+    Args:
+        engine: Runs it.
+        image: Of a gateway for GPUs.
+        arguments: Of Python.
+        driver: Folder with a ``libcuda.so.1``.
+    """
     mounted = {REPOSITORY / "tests": "/opt/outpost/source/tests", REPOSITORY / "samples" / "frames": "/samples"}
+    mounted |= {driver: "/driver"} if driver is not None else {}
     output: bytes = engine.containers.run(
         image,
         list(arguments),
         entrypoint="python3",
         volumes={str(source): {"bind": target, "mode": "ro"} for source, target in mounted.items()},
+        environment={"LD_LIBRARY_PATH": "/driver"},
         tmpfs={"/tmp": ""},
         read_only=True,
         network_disabled=True,
@@ -58,6 +69,30 @@ def test_every_kernel_becomes_machine_code(
 ) -> None:
     said = run_in_image(engine, gpu_images[profile], "-m", "tests.system.containers.machine_code", capability)
     assert said.splitlines() == [f"{name} 1" for name in KERNELS]
+
+
+@pytest.fixture
+def made_up_driver(tmp_path: Path) -> Path:
+    source = Path(__file__).with_name("made_up_driver.c")
+    command = ["gcc", "-shared", "-fPIC", "-o", str(tmp_path / "libcuda.so.1"), str(source), "-ldl"]
+    subprocess.run(command, check=True)
+    tmp_path.chmod(0o755)
+    return tmp_path
+
+
+def test_the_driver_is_called_as_it_wants_and_gets_everything_back(
+    engine: docker.DockerClient, gpu_images: dict[str, str], made_up_driver: Path
+) -> None:
+    """The packages between our code and the driver, which no simulator stands in for, are the image's."""
+    said = run_in_image(engine, gpu_images["gpu"], "-m", "tests.system.containers.driver_calls", driver=made_up_driver)
+    told = json.loads(said.splitlines()[-1])
+    settled = [{**each, "launches": 0} for each in told["rounds"][2:]]
+    assert settled == [settled[0]] * len(settled)
+    assert settled[0]["without_context"] == 0
+    assert told["rounds"][-1]["launches"] > told["rounds"][2]["launches"] > 0
+    assert told["handle"] == "ab" * 64
+    at_the_end = told["at_the_end"]
+    assert (at_the_end["allocated"], at_the_end["pinned"], at_the_end["without_context"]) == (0, 0, 0)
 
 
 def test_nvimagecodec_decodes_jpegs_by_its_cpu_decoders_and_has_the_gpus(

@@ -46,6 +46,15 @@ def test_equals_the_cpu_path(scene: Draw, encode: Encode, frame_wh: tuple[int, i
     assert_equal(found, on_the_cpu(encode(pixels, "png"), layout))
 
 
+@pytest.mark.parametrize("reduction", [8, 16, 32])
+def test_equals_the_cpu_path_where_a_frame_is_many_times_as_large(scene: Draw, encode: Encode, reduction: int) -> None:
+    pixels, layout = scene(4 * reduction, 3 * reduction), replace(LAYOUT, wh=(4, 3))
+    frame_wh = (4 * reduction, 3 * reduction)
+    assert plan_frame(SourceFrame(0, frame_wh, 1, frame_wh), layout, 0)[0].reduction_shift == reduction.bit_length() - 1
+    (found,) = place([(pixels, 1)], [layout])
+    np.testing.assert_array_equal(found[0], on_the_cpu(encode(pixels, "png"), layout)[0])
+
+
 @pytest.mark.parametrize("orientation", range(2, 9))
 def test_stored_pixels_are_turned_as_the_cpu_path_turns_them(
     scene: Draw, encode: Encode, oriented: Encode, orientation: int
