@@ -44,6 +44,15 @@ containers of Triton and the gateway: until callers had 20 to 30 answers again. 
 a build that its runtime does not take (INTERNAL, HTTP 500). Everything else is the gateway's answer.
 
 {_each(measured, "fuzz", _fuzz)}
+
+## Frames on a GPU
+
+A model that keeps its tensors where they are, behind the gateway; and our code and NVIDIA's packages alone, before a
+driver that is made up and computes nothing.
+
+{_each(measured, "resident model", _resident)}
+
+{_each(measured, "made-up driver", _made_up_driver)}
 """
 
 
@@ -59,6 +68,23 @@ def _verdict(tests: Sequence[Mapping[str, Any]], seconds: float) -> str:
 
 def _each(measured: Mapping[str, list[dict[str, Any]]], name: str, write: Any) -> str:
     return "\n\n".join(write(facts) for facts in measured.get(name, [])) or _NOT_MEASURED
+
+
+def _resident(facts: Mapping[str, Any]) -> str:
+    early, late = facts["memory_mib"]
+    device_mib = [each["device"] / _MIB for each in facts["device_bytes"]]
+    rows = [
+        [f"resident model, on the {facts['path']}", "early", "late"],
+        *_early_and_late("memory of {}, MiB", early, late),
+        ["memory of the GPU, MiB", *(f"{each:.0f}" for each in device_mib)],
+    ]
+    return f"{facts['frames']:,} frames.\n\n{_table(rows)}"
+
+
+def _made_up_driver(facts: Mapping[str, Any]) -> str:
+    early, late = facts["rss_mib"]
+    passed = f"{facts['frames']:,} frames, {facts['launches']:,} launches"
+    return f"Made-up driver: {passed}; memory of the process {early} MiB, then {late} MiB."
 
 
 def _kills(kills: Sequence[Mapping[str, Any]]) -> str:

@@ -41,6 +41,12 @@ FUZZ = {
     "late": {"rss_bytes": {"gateway": 120 * MIB}, "descriptors": {"gateway": 31}},
     "beside": {"answered": 900, "wrong": 0, "codes": {"OK": 900, "UNAVAILABLE": 2}},
 }
+RESIDENT = {
+    "path": "gpu",
+    "frames": 100_000,
+    "device_bytes": [{"device": 900.0 * MIB}, {"device": 902.0 * MIB}],
+    "memory_mib": [{"gateway": 100.4}, {"gateway": 131.6}],
+}
 
 
 def facts(**measured: Any) -> dict[str, Any]:
@@ -55,6 +61,14 @@ def facts(**measured: Any) -> dict[str, Any]:
         ],
         "measured": measured,
     }
+
+
+def test_the_page_has_the_gpus_path() -> None:
+    driver = {"frames": 100_000, "launches": 500_000, "rss_mib": [339, 341]}
+    page = report(facts(**{"resident model": [RESIDENT], "made-up driver": [driver]}))
+    assert "| memory of gateway, MiB | 100 | 132 |" in page
+    assert "| memory of the GPU, MiB | 900 | 902 |" in page
+    assert "100,000 frames, 500,000 launches; memory of the process 339 MiB, then 341 MiB." in page
 
 
 def test_the_page_says_what_was_measured() -> None:
@@ -78,7 +92,7 @@ def test_what_failed_or_was_not_reached_is_said() -> None:
     page = report(facts())
     assert "**1 tests passed, 1 failed, 0 skipped** in 2 minutes." in page
     assert "- failed: `tests.b`: AssertionError: 3 wrong" in page
-    assert page.count("Not measured") == 3
+    assert page.count("Not measured") == 5
 
 
 TESTS = """

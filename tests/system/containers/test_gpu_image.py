@@ -8,9 +8,10 @@ import docker
 import numpy as np
 import pytest
 
-from tests.system.conftest import SAMPLES, encode
+from tests.system.conftest import SAMPLES, Measured, encode
 from tests.system.containers.compose_project import REPOSITORY
 from tests.system.containers.conftest import Projects
+from tests.system.sizes import Sizes
 from tests.system.small_builds import brightness_detector, card, write_build
 
 pytestmark = pytest.mark.containers
@@ -80,19 +81,29 @@ def made_up_driver(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.soak
 def test_the_driver_is_called_as_it_wants_and_gets_everything_back(
-    engine: docker.DockerClient, gpu_images: dict[str, str], made_up_driver: Path
+    engine: docker.DockerClient,
+    gpu_images: dict[str, str],
+    made_up_driver: Path,
+    sizes: Sizes,
+    measured: Measured,
 ) -> None:
     """The packages between our code and the driver, which no simulator stands in for, are the image's."""
-    said = run_in_image(engine, gpu_images["gpu"], "-m", "tests.system.containers.driver_calls", driver=made_up_driver)
+    program = ("-m", "tests.system.containers.driver_calls", str(sizes.requests))
+    said = run_in_image(engine, gpu_images["gpu"], *program, driver=made_up_driver)
     told = json.loads(said.splitlines()[-1])
-    settled = [{**each, "launches": 0} for each in told["rounds"][2:]]
-    assert settled == [settled[0]] * len(settled)
-    assert settled[0]["without_context"] == 0
-    assert told["rounds"][-1]["launches"] > told["rounds"][2]["launches"] > 0
+    settled, at_the_end = told["told"][2:], told["at_the_end"]
+    for name in ("allocated", "pinned", "streams"):
+        assert {each[name] for each in settled} == {settled[0][name]}, settled
+    assert settled[-1]["launches"] > settled[0]["launches"] > 0
+    assert [each["rss_bytes"] for each in settled] == pytest.approx([settled[0]["rss_bytes"]] * len(settled), abs=2**24)
     assert told["handle"] == "ab" * 64
-    at_the_end = told["at_the_end"]
     assert (at_the_end["allocated"], at_the_end["pinned"], at_the_end["without_context"]) == (0, 0, 0)
+    rss_mib = [each["rss_bytes"] // 2**20 for each in (settled[0], settled[-1])]
+    measured(
+        "driver that is made up", {"frames": sizes.requests, "launches": at_the_end["launches"], "rss_mib": rss_mib}
+    )
 
 
 def test_nvimagecodec_decodes_jpegs_by_its_cpu_decoders_and_has_the_gpus(
