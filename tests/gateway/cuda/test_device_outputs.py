@@ -24,6 +24,8 @@ from gateway.frames.decoding import Decoder
 from tests.vision.cuda.conftest import HAS_GPU
 from vision.letterbox import Placement, placement_for
 
+pytestmark = pytest.mark.long
+
 LABELS = ("a", "b", "c")
 SHAPES = {"yolov8": (7, 20), "yolov5": (20, 8)}
 PLACEMENT: Placement = placement_for((64, 48), (64, 48), (64, 48))

@@ -3,12 +3,16 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from gateway.listeners import free_port
 from gateway.settings import Settings
 from gateway.supervision.memory_kills import MemoryKills
 from gateway.workers.agreed_preprocessing import AgreedPreprocessing
 from gateway.workers.answer_seconds import AnswerSeconds
 from gateway.workers.handle import WorkerProcess, WorkerStatus
+
+pytestmark = pytest.mark.long
 
 
 async def forget(_prefix: str) -> None:

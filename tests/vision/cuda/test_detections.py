@@ -13,6 +13,7 @@ from vision.errors import InvalidModelOutput
 from vision.heads import decode_yolov5, decode_yolov8
 from vision.nms import select_detections
 
+pytestmark = pytest.mark.long
 Rows = NDArray[np.float32]
 
 LABELS, ANCHORS, TOP = 3, 50, 35
