@@ -85,7 +85,7 @@ class DeviceFrameMemory:
         self._values = device.allocate(-(-self.size_bytes // _SHARED_BLOCK_BYTES) * _SHARED_BLOCK_BYTES)
         try:
             self.device_handle = DeviceHandle(device.ipc_handle(self._values), device.ordinal)
-        except Exception:
+        except Exception:  # whatever it was, the memory goes back before it is told
             self._free()
             raise
         self._ring = SlotRing(slots, self._free)
